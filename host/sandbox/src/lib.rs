@@ -1,0 +1,23 @@
+//! The sandbox: the only room that knows the engine.
+//!
+//! A component comes in as bytes and becomes a [`Program`]: read and checked by `truc-contract`, compiled once, its
+//! operations planned. A call goes JSON → values → fresh instance → operation ⇄ capabilities → values → JSON. Nothing
+//! here knows HTTP servers, accounts or the ledger.
+
+mod artifact;
+mod call;
+mod capabilities;
+mod decode;
+mod encode;
+mod plan;
+mod program;
+mod rules;
+mod settings;
+mod ticker;
+
+pub use artifact::{ArtifactError, Artifacts};
+pub use call::{Answer, CallError, CallerInfo, Input};
+pub use capabilities::{Cache, Environment};
+pub use decode::Arguments;
+pub use program::{LoadError, Origin, Program, Sandbox};
+pub use settings::{EngineSettings, MAX_COMPONENT_BYTES};

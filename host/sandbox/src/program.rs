@@ -1,0 +1,156 @@
+//! From bytes to a program: read, checked, compiled, linked, planned. Done at publication, never in a call.
+
+use std::sync::Arc;
+
+use truc_contract::{Component as ComponentFile, ComponentError, Contract, Manifest};
+use truc_model::Digest;
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+use crate::artifact::Artifacts;
+use crate::call::Call;
+use crate::capabilities;
+use crate::plan::{self, OperationPlan};
+use crate::settings::{self, EngineSettings, MAX_COMPONENT_BYTES};
+use crate::ticker::Ticker;
+
+/// The engine with everything that all programs share.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Call>,
+    artifacts: Artifacts,
+    pub(crate) ticker: Ticker,
+}
+
+/// A component that is ready to serve its contract.
+pub struct Program {
+    digest: Digest,
+    manifest: Manifest,
+    manifest_text: String,
+    contract: Contract,
+    imports: Vec<String>,
+    pub(crate) instance: InstancePre<Call>,
+    pub(crate) operations: Vec<PlannedOperation>,
+}
+
+pub(crate) struct PlannedOperation {
+    pub(crate) export: ComponentExportIndex,
+    pub(crate) plan: OperationPlan,
+}
+
+/// Where the compiled form of a program came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was compiled.
+    Compiled,
+    /// It was on disk.
+    Artifact,
+}
+
+/// Why a component does not become a program.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is larger than [`MAX_COMPONENT_BYTES`].
+    #[error("the component has {0} bytes; at most {MAX_COMPONENT_BYTES} are allowed")]
+    TooLarge(usize),
+    /// It is not a connector.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The engine refuses it.
+    #[error("the engine refuses the component: {0}")]
+    Engine(String),
+}
+
+impl Sandbox {
+    /// Starts an engine. Its epoch advances on a thread of its own until the sandbox is dropped.
+    ///
+    /// # Errors
+    /// A configuration this machine cannot have, or no thread.
+    pub fn open(settings: EngineSettings, artifacts: Artifacts) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&settings::config(settings)?)?;
+        let linker = capabilities::linker(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        Ok(Self { engine, linker, artifacts, ticker })
+    }
+
+    /// Makes a program of a component: from the compiled artifact where there is one, else by compiling. Compiling takes
+    /// tenths of a second to seconds of processor time: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// Whatever keeps the component from being served.
+    pub fn load(&self, bytes: &[u8]) -> Result<(Arc<Program>, Origin), LoadError> {
+        if bytes.len() > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge(bytes.len()));
+        }
+        let digest = Digest::of(bytes);
+        let file = ComponentFile::read(bytes)?;
+        let engine_error = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let (component, origin) = match self.artifacts.load(&self.engine, &digest) {
+            Some(component) => (component, Origin::Artifact),
+            None => {
+                let component = Component::new(&self.engine, bytes).map_err(engine_error)?;
+                self.artifacts.keep(&self.engine, &digest, &component);
+                (component, Origin::Compiled)
+            }
+        };
+        let instance = self.linker.instantiate_pre(&component).map_err(engine_error)?;
+        let operations = operations(&component, &file.contract)?;
+        let program = Program {
+            digest,
+            manifest: file.manifest,
+            manifest_text: file.manifest_text,
+            contract: file.contract,
+            imports: file.imports,
+            instance,
+            operations,
+        };
+        Ok((Arc::new(program), origin))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Program {
+    /// The digest of the component's bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The manifest as written.
+    pub fn manifest_text(&self) -> &str {
+        &self.manifest_text
+    }
+
+    /// The contract; operations are known by their index in it.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The interfaces of `truc:connector` it imports: its powers.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+}
+
+fn operations(component: &Component, contract: &Contract) -> Result<Vec<PlannedOperation>, LoadError> {
+    let plans = plan::plan(contract);
+    contract
+        .operations
+        .iter()
+        .zip(plans)
+        .map(|(operation, plan)| {
+            let missing = || LoadError::Engine(format!("it does not export {}", operation.name));
+            let interface = component.get_export_index(None, &*operation.interface).ok_or_else(missing)?;
+            let export =
+                component.get_export_index(Some(&interface), &*operation.function).ok_or_else(missing)?;
+            Ok(PlannedOperation { export, plan })
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! Every limit and switch of the engine, in one place, each with its reason.
+
+use truc_model::Limits;
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, Result,
+};
+
+/// A component larger than this is not read.
+pub const MAX_COMPONENT_BYTES: usize = 16 << 20;
+
+/// How often the epoch advances. A connector's processor time is counted in these.
+pub(crate) const TICK: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Linear memory and tables of one call together; no service may set more.
+pub(crate) const MAX_MEMORY: usize = 64 << 20;
+
+/// Tables of one instance.
+pub(crate) const MAX_TABLES: u32 = 4;
+
+/// Elements of one table.
+pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// Core instances inside one component: Rust connectors have 3 or 4.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
+
+/// Component-model handles alive in one call; connectors of this world need none.
+pub(crate) const MAX_HANDLES: usize = 1_000;
+
+/// What one hand-over from guest to host may copy beyond the largest body the service allows.
+pub(crate) const HOSTCALL_ALLOWANCE: usize = 64 << 10;
+
+/// Native stack of one call, of which wasm may use [`MAX_WASM_STACK`]; the rest is for host functions, whose overflow
+/// would end the process.
+const STACK: usize = 2 << 20;
+
+/// Stack that a connector's code may use before it traps.
+const MAX_WASM_STACK: usize = 512 << 10;
+
+/// What an installation may choose of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Calls that may run at once in the whole host.
+    pub instances: u32,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { instances: 512 }
+    }
+}
+
+/// The engine's configuration.
+pub(crate) fn config(settings: EngineSettings) -> Result<Config> {
+    let mut config = Config::new();
+
+    // Surface: what connectors do not need is off, although it is compiled in (builds without the features have had
+    // faults of their own).
+    config.wasm_component_model(true);
+    config.wasm_component_model_async(false);
+    config.wasm_component_model_gc(false);
+    config.wasm_component_model_error_context(false);
+    config.wasm_component_model_threading(false);
+    config.wasm_threads(false);
+    config.wasm_shared_everything_threads(false);
+    config.wasm_gc(false);
+    config.wasm_function_references(false);
+    config.wasm_exceptions(false);
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    config.wasm_relaxed_simd(false);
+    config.wasm_stack_switching(false);
+    config.wasm_tail_call(false);
+    config.wasm_custom_page_sizes(false);
+    config.wasm_wide_arithmetic(false);
+    config.gc_support(false);
+    config.concurrency_support(false);
+
+    // Interruption: the epoch is checked at loops and function entries and costs nothing measurable.
+    config.epoch_interruption(true);
+
+    // Stacks are reused by calls of different services.
+    config.async_stack_size(STACK);
+    config.max_wasm_stack(MAX_WASM_STACK);
+    config.async_stack_zeroing(true);
+
+    // Code: compiled once at publication, so it may take its time; backtraces go nowhere an agency sees.
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
+    config.native_unwind_info(true);
+    config.memory_init_cow(true);
+
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Ok(config)
+}
+
+fn pool(settings: EngineSettings) -> PoolingAllocationConfig {
+    let instances = settings.instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(MAX_TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .max_memories_per_component(1)
+        .max_memories_per_module(1)
+        .max_tables_per_component(MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(MAX_MEMORY)
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        // Keeping touched pages and resetting them in place, found by the page-map scan, saves the page faults that
+        // giving them back would cost at each call.
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto)
+        .max_unused_warm_slots(64);
+    pool
+}
+
+/// The most that one hand-over from a service's connector may copy into the host, in bytes.
+pub(crate) fn hostcall_fuel(limits: &Limits) -> usize {
+    let body = limits.upstream_bytes.max(limits.response_bytes).as_usize();
+    body.saturating_add(body / 4).saturating_add(HOSTCALL_ALLOWANCE)
+}
