@@ -86,6 +86,13 @@ pub struct Operation {
     pub pii: Option<Pii>,
 }
 
+impl Operation {
+    /// Whether requests have a body.
+    pub fn takes_body(&self) -> bool {
+        self.parameters.iter().any(|parameter| matches!(parameter.place, Place::Member | Place::Body))
+    }
+}
+
 /// Whether a function returns a `result`, and how its error type is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallible {

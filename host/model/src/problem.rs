@@ -65,6 +65,8 @@ codes! {
     InvalidRequest, "invalid-request", 422, "The request does not fit the contract";
     /// The operation touches personal data and the caller stated no purpose.
     PurposeRequired, "purpose-required", 422, "The operation needs a stated purpose";
+    /// The caller left before the answer; only the ledger shows it.
+    Abandoned, "abandoned", 499, "The caller left before the answer";
     /// The header section is too large.
     HeadersTooLarge, "headers-too-large", 431, "The header section is too large";
     /// A fault of Trục itself.

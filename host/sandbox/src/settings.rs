@@ -26,6 +26,10 @@ pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
 /// Component-model handles alive in one call; connectors of this world need none.
 pub(crate) const MAX_HANDLES: usize = 1_000;
 
+/// How many bytes the host may hold as values for each byte of the largest answer: names of fields and the values
+/// themselves are larger than their JSON, and a byte of a `list<u8>` is held as a value of its own.
+const VALUE_FACTOR: usize = 12;
+
 /// What one hand-over from guest to host may copy beyond the largest body the service allows.
 pub(crate) const HOSTCALL_ALLOWANCE: usize = 64 << 10;
 
@@ -121,8 +125,9 @@ fn pool(settings: EngineSettings) -> PoolingAllocationConfig {
     pool
 }
 
-/// The most that one hand-over from a service's connector may copy into the host, in bytes.
+/// The most that one hand-over from a service's connector may make the host hold, in bytes.
 pub(crate) fn hostcall_fuel(limits: &Limits) -> usize {
-    let body = limits.upstream_bytes.max(limits.response_bytes).as_usize();
-    body.saturating_add(body / 4).saturating_add(HOSTCALL_ALLOWANCE)
+    let upstream = limits.upstream_bytes.as_usize().saturating_add(HOSTCALL_ALLOWANCE);
+    let answer = limits.response_bytes.as_usize().saturating_mul(VALUE_FACTOR);
+    upstream.max(answer)
 }

@@ -1,0 +1,105 @@
+//! What can go wrong when the fleet changes, and the problems that tell it.
+
+use truc_contract::ComponentError;
+use truc_model::{Code, Digest, Fault, Problem};
+use truc_sandbox::LoadError;
+use truc_store::StoreError;
+
+/// One fault of a service's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingFault {
+    /// A JSON Pointer into the settings.
+    pub pointer: String,
+    /// What is wrong and what to write instead.
+    pub detail: String,
+}
+
+/// Why a change of the fleet was refused. Whatever was active still is.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The file is not a connector that can be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A connector of this name and version has other bytes.
+    #[error(
+        "{name}@{version} is already published with other bytes ({digest}): a published version never changes; give the new one another version"
+    )]
+    VersionTaken {
+        /// The connector.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The bytes that were published.
+        digest: Digest,
+    },
+    /// No such thing.
+    #[error("there is no {what} {name:?}; {remedy}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The settings do not fit the connector.
+    #[error("the settings do not fit the connector")]
+    Settings(Vec<SettingFault>),
+    /// A component's file is missing, broken or cannot be written.
+    #[error("the component file of {digest}: {cause}")]
+    File {
+        /// The component.
+        digest: Digest,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// A service that was active cannot be brought back.
+    #[error("service {service}: {cause}")]
+    Restore {
+        /// The service.
+        service: String,
+        /// Why.
+        cause: Box<FleetError>,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A fault of the host itself.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl FleetError {
+    /// The problem that tells it over the admin API.
+    pub fn problem(&self) -> Problem {
+        let text = self.to_string();
+        match self {
+            FleetError::Load(error) => Problem::new(load_code(error), text),
+            FleetError::VersionTaken { .. } => Problem::new(Code::NameTaken, text),
+            FleetError::NotFound { .. } => Problem::new(Code::ItemNotFound, text),
+            FleetError::Settings(faults) => {
+                let faults = faults
+                    .iter()
+                    .map(|fault| Fault { pointer: fault.pointer.clone(), detail: fault.detail.clone() });
+                Problem::new(Code::ServiceInvalid, "").with_errors(faults.collect())
+            }
+            FleetError::Store(_) => Problem::new(Code::StoreUnavailable, text).with_retry_after(1),
+            FleetError::Restore { cause, .. } => cause.problem(),
+            FleetError::File { .. } | FleetError::Internal(_) => Problem::new(Code::Internal, ""),
+        }
+    }
+}
+
+fn load_code(error: &LoadError) -> Code {
+    match error {
+        LoadError::TooLarge(_) => Code::ComponentTooLarge,
+        LoadError::Engine(_) => Code::ComponentMalformed,
+        LoadError::Component(error) => match error {
+            ComponentError::Malformed(_) => Code::ComponentMalformed,
+            ComponentError::Import { .. } => Code::ImportRefused,
+            ComponentError::Section { .. } | ComponentError::Manifest(_) => Code::ManifestInvalid,
+            ComponentError::Contract(_) => Code::ContractInvalid,
+            ComponentError::Mismatch { .. } => Code::ContractMismatch,
+        },
+    }
+}

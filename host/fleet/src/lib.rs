@@ -1,0 +1,21 @@
+//! The fleet: which connectors are here, which services put them to work, and the snapshot that the data plane reads.
+//!
+//! Publishing makes a program of a component and keeps the file. Putting a service checks its settings against the
+//! connector's manifest, binds them, and makes a new revision active. Both end in a new [`Snapshot`] that takes the
+//! place of the old one in one step; a call keeps the one it began with. Everything that fails, fails before that step.
+
+mod components;
+mod error;
+mod fleet;
+mod meters;
+mod routes;
+mod settings;
+mod snapshot;
+
+pub use components::Components;
+pub use error::{FleetError, SettingFault};
+pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceSummary};
+pub use meters::{DURATION, OperationMeters, REQUESTS};
+pub use routes::{RouteMatch, Routes};
+pub use settings::{ConnectorRef, ServiceSettings};
+pub use snapshot::{Permit, Revision, Snapshot};

@@ -1,0 +1,106 @@
+//! The snapshot: everything the data plane needs, immutable, read without a lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use truc_identity::Directory;
+use truc_model::{Digest, ServiceName};
+use truc_sandbox::{Environment, Program};
+
+use crate::meters::OperationMeters;
+use crate::routes::Routes;
+
+/// What is served, and who may call it, at one moment.
+pub struct Snapshot {
+    services: HashMap<ServiceName, Arc<Revision>>,
+    directory: Arc<Directory>,
+}
+
+/// One revision of a service, ready to serve.
+pub struct Revision {
+    /// What its connector can reach.
+    pub environment: Arc<Environment>,
+    /// The program that serves it.
+    pub program: Arc<Program>,
+    /// Its routes.
+    pub routes: Routes,
+    /// What is counted of each operation, by its index in the contract.
+    pub meters: Box<[OperationMeters]>,
+    /// Its OpenAPI document.
+    pub openapi: Arc<[u8]>,
+    /// The strong entity tag of the document, quoted.
+    pub openapi_tag: String,
+    /// The major version of the contract: the `{major}` of its routes.
+    pub major: u64,
+    /// Calls under way, of all revisions of the service.
+    pub(crate) admission: Arc<AtomicU32>,
+}
+
+/// The right to run one call; given back when dropped.
+pub struct Permit(Arc<AtomicU32>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Revision {
+    /// Takes one of the places the service has for calls; none when all are taken.
+    pub fn admit(&self) -> Option<Permit> {
+        let most = self.environment.limits.concurrency;
+        self.admission
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| (live < most).then_some(live + 1))
+            .ok()
+            .map(|_| Permit(self.admission.clone()))
+    }
+
+    /// The digest of the connector.
+    pub fn connector(&self) -> Digest {
+        self.program.digest()
+    }
+}
+
+impl Snapshot {
+    /// A snapshot of some revisions and a directory.
+    pub(crate) fn new(services: HashMap<ServiceName, Arc<Revision>>, directory: Arc<Directory>) -> Self {
+        Self { services, directory }
+    }
+
+    /// The active revision of a service, if it serves that major version.
+    pub fn service(&self, name: &str, major: u64) -> Option<&Arc<Revision>> {
+        self.services.get(name).filter(|revision| revision.major == major)
+    }
+
+    /// The active revision of a service.
+    pub fn revision(&self, name: &ServiceName) -> Option<&Arc<Revision>> {
+        self.services.get(name)
+    }
+
+    /// Every active revision.
+    pub fn revisions(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.services.values()
+    }
+
+    /// Who may call.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) fn with_directory(&self, directory: Arc<Directory>) -> Self {
+        Self { services: self.services.clone(), directory }
+    }
+
+    pub(crate) fn with_service(&self, name: ServiceName, revision: Arc<Revision>) -> Self {
+        let mut services = self.services.clone();
+        services.insert(name, revision);
+        Self { services, directory: self.directory.clone() }
+    }
+
+    pub(crate) fn without_service(&self, name: &ServiceName) -> Self {
+        let mut services = self.services.clone();
+        services.remove(name);
+        Self { services, directory: self.directory.clone() }
+    }
+}

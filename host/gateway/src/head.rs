@@ -1,0 +1,233 @@
+//! The head of a request: what it says before the body.
+
+use std::cell::Cell;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use truc_contract::{Method, openapi};
+use truc_model::{Code, Problem, RequestId, Timestamp};
+
+/// Header fields a request may have.
+const MAX_HEADERS: usize = 100;
+/// Bytes of all names and values together.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Characters of a stated purpose.
+const MAX_PURPOSE: usize = 200;
+/// Characters of a dossier's name.
+const MAX_DOSSIER: usize = 100;
+
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static(openapi::REQUEST_ID_HEADER);
+pub(crate) static REVISION: HeaderName = HeaderName::from_static(openapi::REVISION_HEADER);
+static PURPOSE: HeaderName = HeaderName::from_static(openapi::PURPOSE_HEADER);
+static DOSSIER: HeaderName = HeaderName::from_static(openapi::DOSSIER_HEADER);
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The request's identifier: the caller's, where it sent a UUID, else a new one.
+pub(crate) fn request_id(headers: &HeaderMap, now: Timestamp) -> RequestId {
+    let sent = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    sent.unwrap_or_else(|| RequestId::new(now, &random()))
+}
+
+thread_local! {
+    static POOL: Cell<([u8; 160], usize)> = const { Cell::new(([0; 160], 160)) };
+}
+
+/// Ten random bytes, drawn in larger pieces.
+fn random() -> [u8; 10] {
+    POOL.with(|cell| {
+        let (mut pool, mut used) = cell.get();
+        if used + 10 > pool.len() {
+            if SystemRandom::new().fill(&mut pool).is_err() {
+                // An identifier needs to differ, not to be secret; time and pool position still make it so.
+                tracing::error!("the operating system gave no randomness for request identifiers");
+            }
+            used = 0;
+        }
+        let mut bytes = [0; 10];
+        if let Some(piece) = pool.get(used..used + 10) {
+            bytes.copy_from_slice(piece);
+        }
+        cell.set((pool, used + 10));
+        bytes
+    })
+}
+
+/// A trace that the caller began (W3C Trace Context): the value to give back, with the same trace and this request as
+/// the parent.
+pub(crate) fn trace(headers: &HeaderMap, id: RequestId) -> Option<String> {
+    let text = headers.get(&TRACEPARENT)?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    let sound = hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && !zero(trace)
+        && hex(parent, 16)
+        && !zero(parent)
+        && hex(flags, 2)
+        && (version != "00" || parts.next().is_none());
+    if !sound {
+        return None;
+    }
+    let mut buffer = [0; 36];
+    let own: String = id.encode(&mut buffer).chars().rev().filter(|c| *c != '-').take(16).collect();
+    Some(format!("00-{trace}-{own}-{flags}"))
+}
+
+/// What makes a head too large to be served.
+pub(crate) fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        let detail = format!("At most {MAX_HEADERS} header fields and {MAX_HEADER_BYTES} bytes in all are taken.");
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// What makes a path ambiguous: another server might read it as another path.
+pub(crate) fn check_path(path: &str) -> Result<(), Problem> {
+    let refuse = |what: &str| Err(Problem::new(Code::MalformedRequest, format!("The path holds {what}.")));
+    let mut rest = path.bytes();
+    let mut previous = 0;
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'/' if previous == b'/' => return refuse("an empty segment"),
+            b'\\' => return refuse("a backslash"),
+            b'%' => {
+                let hex = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
+                match (hex(rest.next()), hex(rest.next())) {
+                    (Some(high), Some(low)) => match high * 16 + low {
+                        0x2f | 0x5c => return refuse("an encoded slash"),
+                        0x2e => return refuse("an encoded dot"),
+                        0..0x20 | 0x7f => return refuse("an encoded control character"),
+                        _ => {}
+                    },
+                    _ => return refuse("a `%` that is not followed by two hexadecimal digits"),
+                }
+            }
+            _ => {}
+        }
+        previous = byte;
+    }
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return refuse("a dot segment");
+    }
+    Ok(())
+}
+
+/// A path below `/api/`, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ApiPath<'p> {
+    pub(crate) service: &'p str,
+    pub(crate) major: Option<u64>,
+    /// What follows `/api/{service}/v{major}`, beginning with `/`.
+    pub(crate) route: &'p str,
+}
+
+impl<'p> ApiPath<'p> {
+    pub(crate) fn parse(path: &'p str) -> Option<Self> {
+        let rest = path.strip_prefix("/api/")?;
+        let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let (version, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let route = rest.get(version.len()..).filter(|route| !route.is_empty()).unwrap_or("/");
+        let major = version.strip_prefix('v').filter(|digits| !digits.starts_with('0') || *digits == "0");
+        let digits = major.filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        Some(Self { service, major: digits.and_then(|digits| digits.parse().ok()), route })
+    }
+}
+
+/// The key in `Authorization: Bearer <key>`.
+pub(crate) fn key(headers: &HeaderMap) -> Result<&str, Problem> {
+    let missing = |detail: &str| Err(Problem::new(Code::MissingKey, detail));
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return missing("Send exactly one header `Authorization: Bearer <key>`.");
+    };
+    let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match bearer {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.is_empty() => Ok(key.trim()),
+        _ => missing("Write the header as `Authorization: Bearer <key>`."),
+    }
+}
+
+/// A stated purpose.
+pub(crate) fn purpose(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    text(headers, &PURPOSE, MAX_PURPOSE)
+}
+
+/// A named dossier.
+pub(crate) fn dossier(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    text(headers, &DOSSIER, MAX_DOSSIER)
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName, most: usize) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    // Purposes are written in Vietnamese, so the field's bytes are taken as UTF-8.
+    match std::str::from_utf8(value.as_bytes()).map(str::trim) {
+        Ok("") => Ok(None),
+        Ok(text) if text.chars().count() <= most && !text.chars().any(char::is_control) => Ok(Some(text.to_owned())),
+        _ => Err(Problem::new(
+            Code::MalformedRequest,
+            format!("The header `{name}` must be UTF-8 of at most {most} characters, without control characters."),
+        )),
+    }
+}
+
+/// The method, if operations can have it.
+pub(crate) fn method(method: &http::Method) -> Option<Method> {
+    match *method {
+        http::Method::GET => Some(Method::Get),
+        http::Method::HEAD => Some(Method::Head),
+        http::Method::POST => Some(Method::Post),
+        http::Method::PUT => Some(Method::Put),
+        http::Method::PATCH => Some(Method::Patch),
+        http::Method::DELETE => Some(Method::Delete),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_paths_are_taken_apart() {
+        let path = |text| ApiPath::parse(text);
+        assert_eq!(path("/api/land/v1/a/b"), Some(ApiPath { service: "land", major: Some(1), route: "/a/b" }));
+        assert_eq!(path("/api/land/v1"), Some(ApiPath { service: "land", major: Some(1), route: "/" }));
+        assert_eq!(path("/api/land"), Some(ApiPath { service: "land", major: None, route: "/" }));
+        assert_eq!(path("/api/land/v01/a").and_then(|path| path.major), None);
+        assert_eq!(path("/api/land/v+1/a").and_then(|path| path.major), None);
+        assert_eq!(path("/other"), None);
+    }
+
+    #[test]
+    fn ambiguous_paths_are_refused() {
+        for good in ["/api/land/v1/a", "/api/land/v1/%C4%91", "/a/b.c"] {
+            assert!(check_path(good).is_ok(), "{good}");
+        }
+        for bad in ["/a//b", "/a/../b", "/a/./b", "/a/..", "/a%2fb", "/a%2Fb", "/%2e%2e/", "/a%5cb", "/a\\b", "/a%00", "/a%zz", "/a%"] {
+            assert!(check_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sound_trace_goes_on_and_a_broken_one_is_left() {
+        let id = RequestId::new(Timestamp::from_micros(0), &[7; 10]);
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(&TRACEPARENT, value.parse().unwrap());
+            trace(&headers, id)
+        };
+        let answer = with("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+        assert!(answer.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && answer.ends_with("-01"));
+        assert_eq!(answer.len(), 55);
+        for broken in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            assert_eq!(with(broken), None, "{broken}");
+        }
+    }
+}

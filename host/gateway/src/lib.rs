@@ -1,0 +1,20 @@
+//! The data plane: HTTP in, operation out.
+//!
+//! ```text
+//! server    connections: how many, how long a head may take, graceful end
+//! head      request id, trace, path in normal form, key
+//! exchange  one request: who? may they? → body → intent → call → outcome → answer
+//! answer    documents and headers
+//! meters    what is counted
+//! ```
+//!
+//! Nothing here knows a national system, a WIT type or a table. What is served comes from the fleet's snapshot; a call
+//! keeps the one it began with.
+
+mod answer;
+mod exchange;
+mod head;
+mod meters;
+mod server;
+
+pub use server::{Drained, Gateway, GatewaySettings, Recording};

@@ -1,0 +1,29 @@
+//! What is counted of the data plane beyond the operations themselves.
+
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use truc_fleet::{DURATION, REQUESTS};
+
+const REFUSED: &str = "truc_refused_total";
+const CONNECTIONS: &str = "truc_connections";
+const UNRECORDED: &str = "truc_unrecorded_total";
+
+/// The meters of a gateway.
+pub(crate) struct Meters {
+    /// Requests refused before an operation was found.
+    pub(crate) refused: Counter,
+    /// Answers withheld because the exchange could not be recorded.
+    pub(crate) unrecorded: Counter,
+    /// Open connections.
+    pub(crate) connections: Gauge,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        describe_counter!(REQUESTS, "Requests answered, by service, operation and class of status.");
+        describe_histogram!(DURATION, Unit::Seconds, "From the arrival of a request to its answer.");
+        describe_counter!(REFUSED, "Requests refused before an operation was found.");
+        describe_counter!(UNRECORDED, "Answers withheld because the exchange could not be recorded.");
+        describe_gauge!(CONNECTIONS, "Open connections of the data plane.");
+        Self { refused: counter!(REFUSED), unrecorded: counter!(UNRECORDED), connections: gauge!(CONNECTIONS) }
+    }
+}

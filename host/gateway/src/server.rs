@@ -1,0 +1,186 @@
+//! Connections: taken, bounded, and ended in order.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use truc_fleet::Fleet;
+use truc_ledger::Ledger;
+use truc_model::{Clock, Millis};
+use truc_sandbox::Sandbox;
+
+use crate::exchange;
+use crate::meters::Meters;
+
+/// Bytes of a head that hyper itself reads before it gives up; a little more than what is then allowed.
+const MAX_HEAD: usize = 96 << 10;
+/// Header fields that hyper itself reads.
+const MAX_FIELDS: usize = 200;
+/// Requests at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+
+/// How the data plane treats connections.
+#[derive(Debug, Clone, Copy)]
+pub struct GatewaySettings {
+    /// Connections at once; more are closed at once.
+    pub max_connections: usize,
+    /// From a connection's opening, or from the last answer, to the end of the next head.
+    pub header_timeout: Millis,
+    /// From a head to the end of its body.
+    pub body_timeout: Millis,
+    /// From the wish to stop to the moment when open connections are cut.
+    pub drain: Millis,
+    /// Whether exchanges are recorded.
+    pub recording: Recording,
+}
+
+/// Whether exchanges are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// Every exchange, before its answer.
+    All,
+    /// None: for measurements of everything else, never for service.
+    None,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            header_timeout: Millis(10_000),
+            body_timeout: Millis(30_000),
+            drain: Millis(10_000),
+            recording: Recording::All,
+        }
+    }
+}
+
+/// The data plane.
+pub struct Gateway {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: GatewaySettings,
+    pub(crate) meters: Meters,
+    pub(crate) stopping: CancellationToken,
+    connections: AtomicUsize,
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still open when the bound had passed, and were cut.
+    pub cut: usize,
+}
+
+impl Gateway {
+    /// A gateway to a fleet.
+    pub fn new(fleet: Arc<Fleet>, ledger: Ledger, clock: Arc<dyn Clock>, settings: GatewaySettings) -> Arc<Self> {
+        Arc::new(Self {
+            sandbox: fleet.sandbox().clone(),
+            fleet,
+            ledger,
+            clock,
+            settings,
+            meters: Meters::new(),
+            stopping: CancellationToken::new(),
+            connections: AtomicUsize::new(0),
+        })
+    }
+
+    /// Serves until `stop`; then takes no more connections, lets requests under way end, and cuts what is left when the
+    /// bound has passed.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> Drained {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => self.clone().take(stream, &graceful),
+                Err(error) => {
+                    // Mostly a lack of file descriptors: give those in use time to be closed.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+        self.stopping.cancel();
+        drop(listener);
+        let bound = self.settings.drain.as_duration();
+        let drained = tokio::time::timeout(bound, graceful.shutdown()).await;
+        let cut = if drained.is_ok() { 0 } else { self.connections.load(Ordering::Acquire) };
+        Drained { cut }
+    }
+
+    fn take(self: Arc<Self>, stream: TcpStream, graceful: &GracefulShutdown) {
+        if self.connections.load(Ordering::Acquire) >= self.settings.max_connections {
+            tracing::warn!(most = self.settings.max_connections, "a connection was closed at once: too many are open");
+            return;
+        }
+        let open = Open::count(self.clone());
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return;
+        }
+        let gateway = self;
+        let connection = {
+            let gateway = gateway.clone();
+            let service = service_fn(move |request| {
+                let gateway = gateway.clone();
+                async move { Ok::<_, Infallible>(exchange::serve(&gateway, request).await) }
+            });
+            gateway_builder(&open.0.settings).serve_connection(TokioIo::new(stream), service).into_owned()
+        };
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+            drop(open);
+        });
+    }
+}
+
+fn gateway_builder(settings: &GatewaySettings) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout.as_duration())
+        .max_headers(MAX_FIELDS)
+        .max_buf_size(MAX_HEAD)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(64 << 10)
+        .keep_alive_interval(settings.header_timeout.as_duration())
+        .keep_alive_timeout(settings.header_timeout.as_duration());
+    builder
+}
+
+/// A connection, counted while it is open.
+struct Open(Arc<Gateway>);
+
+impl Open {
+    fn count(gateway: Arc<Gateway>) -> Self {
+        gateway.connections.fetch_add(1, Ordering::AcqRel);
+        gateway.meters.connections.increment(1.0);
+        Self(gateway)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.meters.connections.decrement(1.0);
+    }
+}

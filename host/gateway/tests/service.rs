@@ -1,0 +1,206 @@
+//! What the data plane does when everything goes well, over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use common::{Host, bounded, grant_everything, trial_settings};
+use http_body_util::Full;
+use serde_json::json;
+use truc_ledger::{Entry, Filter};
+
+const ITEM: &str = "/api/trial/v1/items/1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_answers_and_its_exchange_is_recorded_before() {
+    let host = Host::start().await;
+    let reply = host.send("GET", ITEM, None).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"status": 200, "body": "item 1"})));
+    assert_eq!(reply.headers["content-type"], "application/json");
+    assert_eq!(reply.headers["truc-revision"], "1");
+    let recorded = host.exchanges().await;
+    assert_eq!(recorded.len(), 1);
+    let exchange = &recorded[0];
+    assert_eq!(exchange.id.to_string(), reply.headers["x-request-id"]);
+    assert_eq!(exchange.agency.as_ref().unwrap().as_str(), "H56");
+    assert_eq!(exchange.account.as_ref().unwrap().as_str(), "portal");
+    assert_eq!(exchange.operation.as_deref(), Some("powers/relay"));
+    assert_eq!(exchange.purpose.as_deref(), Some("Thử nghiệm"));
+    assert_eq!((exchange.status, exchange.upstream_calls), (200, 1));
+    assert_eq!(exchange.response_bytes, reply.body.len() as u64);
+    assert!(exchange.duration > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_changes_something_is_recorded_before_it_begins() {
+    let host = Host::start().await;
+    let reply = host.send("PUT", "/api/trial/v1/cache/k", Some(&json!({"value": "v"}))).await;
+    assert_eq!(reply.status, 204);
+    let page = host.ledger.list(&Filter::default()).await.unwrap();
+    assert!(matches!(page.entries.as_slice(), [Entry::Outcome(_)]), "an intent with an outcome is one exchange");
+    assert_eq!(host.send("GET", "/api/trial/v1/cache/k", None).await.json(), json!("v"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_id_and_trace_go_through() {
+    let host = Host::start().await;
+    let id = "0197c0de-0000-7000-8000-000000000001";
+    let request = host.request("GET", ITEM).header("x-request-id", id);
+    let request = request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let reply = host.exchange(request.body(Full::new(Bytes::new())).unwrap()).await;
+    assert_eq!(reply.headers["x-request-id"], id);
+    assert!(reply.headers["traceparent"].to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+    assert_eq!(host.exchanges().await[0].id.to_string(), id);
+    let other = host.request("GET", ITEM).header("x-request-id", "not a uuid\t");
+    let reply = host.exchange(other.body(Full::new(Bytes::new())).unwrap()).await;
+    assert_eq!(reply.headers["x-request-id"].len(), 36);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openapi_document_is_served_with_a_tag() {
+    let host = Host::start().await;
+    let path = "/api/trial/v1/openapi.json";
+    let reply = host.exchange(host.anonymous("GET", path).body(Full::new(Bytes::new())).unwrap()).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.json()["openapi"], "3.1.0");
+    let tag = reply.headers["etag"].clone();
+    let again = host.anonymous("GET", path).header("if-none-match", tag);
+    let again = host.exchange(again.body(Full::new(Bytes::new())).unwrap()).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert!(host.exchanges().await.is_empty(), "reading a published contract is no exchange");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_request_has_the_headers_of_a_get_and_no_body() {
+    let host = Host::start().await;
+    let reply = host.send("HEAD", "/api/trial/v1/greeting", None).await;
+    assert_eq!((reply.status, reply.body.len()), (200, 0));
+    assert_eq!(reply.headers["content-type"], "application/json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_revision_takes_over_without_a_failed_call() {
+    let host = Host::start().await;
+    let name = "trial".parse().unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let callers = async {
+        let mut revisions = std::collections::BTreeSet::new();
+        while !stop.load(Ordering::Acquire) {
+            let reply = host.send("GET", "/api/trial/v1/greeting", None).await;
+            assert_eq!(reply.status, 200);
+            revisions.insert(reply.headers["truc-revision"].to_str().unwrap().to_owned());
+        }
+        revisions
+    };
+    let changes = async {
+        for _ in 0..5 {
+            let mut settings = trial_settings(host.shelf.address, json!({}));
+            settings.config.insert("greeting".parse().unwrap(), truc_contract::ConfigValue::Text("Hẹn gặp lại".to_owned()));
+            host.fleet.put_service(&name, &settings, "test").await.unwrap();
+        }
+        stop.store(true, Ordering::Release);
+    };
+    let (_, ()) = bounded(async { tokio::join!(callers, changes) }).await;
+    let reply = host.send("GET", "/api/trial/v1/greeting", None).await;
+    assert_eq!((reply.headers["truc-revision"].to_str().unwrap(), reply.json()), ("6", json!("Hẹn gặp lại")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_do_not_fit_change_nothing() {
+    let host = Host::start().await;
+    let name = "trial".parse().unwrap();
+    let mut wrong = trial_settings(host.shelf.address, json!({ "memory": "1GiB" }));
+    wrong.bindings.clear();
+    wrong.keys.clear();
+    wrong.config.insert("greeting".parse().unwrap(), truc_contract::ConfigValue::Integer(1));
+    wrong.config.insert("other".parse().unwrap(), truc_contract::ConfigValue::Flag(true));
+    let problem = host.fleet.put_service(&name, &wrong, "test").await.unwrap_err().problem();
+    assert_eq!(problem.code, "service-invalid");
+    let pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/bindings/shelf", "/keys/seal", "/config/other", "/config/greeting", "/limits/memory"]);
+    let reply = host.send("GET", ITEM, None).await;
+    assert_eq!((reply.status, &reply.headers["truc-revision"]), (200, &"1".parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_stops_working_at_once() {
+    let host = Host::start().await;
+    let key = grant_everything(&host.fleet, "G22", "app").await;
+    let ask = || host.anonymous("GET", ITEM).header("authorization", format!("Bearer {key}")).body(Full::new(Bytes::new())).unwrap();
+    assert_eq!(host.exchange(ask()).await.status, 200);
+    host.fleet.identity().remove_account(&"G22".parse().unwrap(), &"app".parse().unwrap()).await.unwrap();
+    host.fleet.renew_directory().await.unwrap();
+    assert_eq!(host.exchange(ask()).await.problem().1, "wrong-key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_is_recorded_all_the_same() {
+    let host = Host::start().await;
+    let request = format!(
+        "GET /api/trial/v1/items/slow HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        host.key
+    );
+    {
+        use tokio::io::AsyncWriteExt;
+        let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let reached = async {
+            while host.shelf.requests.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        bounded(reached).await;
+    }
+    let recorded = async {
+        loop {
+            if let Some(exchange) = host.exchanges().await.into_iter().next() {
+                return exchange;
+            }
+        }
+    };
+    let exchange = bounded(recorded).await;
+    assert_eq!((exchange.status, exchange.problem.as_deref()), (499, Some("abandoned")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_lets_calls_end_and_takes_no_more() {
+    let host = Host::start().await;
+    let slow = host.send("GET", "/api/trial/v1/items/slow", None);
+    let stop = async {
+        let reached = async {
+            while host.shelf.requests.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        bounded(reached).await;
+        host.stop.cancel();
+    };
+    let (reply, ()) = tokio::join!(slow, stop);
+    assert_eq!(reply.problem().1, "upstream-timeout", "the call under way ended as it would have");
+    let Host { served, address, .. } = host;
+    assert_eq!(bounded(served).await.unwrap().cut, 0);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_is_no_connector_is_refused_and_nothing_changes() {
+    let host = Host::start().await;
+    let component = trial::component().unwrap();
+    let mut corrupt = component.clone();
+    let middle = corrupt.len() / 2;
+    corrupt[middle..middle + 64].fill(0xff);
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("corrupt", corrupt, "component-malformed"),
+        ("truncated", component[..component.len() / 3].to_vec(), "component-malformed"),
+        ("no component", b"\x7fELF".to_vec(), "component-malformed"),
+        ("oversized", vec![0; (16 << 20) + 1], "component-too-large"),
+    ];
+    for (what, bytes, code) in cases {
+        let problem = host.fleet.publish(bytes).await.err().unwrap_or_else(|| panic!("{what}")).problem();
+        assert_eq!(problem.code, code, "{what}: {problem}");
+    }
+    assert_eq!(host.fleet.connectors().await.unwrap().len(), 1);
+    assert_eq!(host.send("GET", ITEM, None).await.status, 200);
+}

@@ -1,0 +1,298 @@
+//! Calls of a real component in the real engine: values of every type, powers, and everything that can go wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use truc_contract::ConfigValue;
+use truc_model::{Bytes, Limits, Millis, RequestId, SystemClock, Timestamp};
+use truc_sandbox::{
+    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, EngineSettings, Environment, Input, Origin, Program, Sandbox,
+};
+
+struct Trial {
+    sandbox: Sandbox,
+    program: Arc<Program>,
+    _folder: tempfile::TempDir,
+}
+
+fn open(folder: &tempfile::TempDir) -> Sandbox {
+    let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    Sandbox::open(EngineSettings { instances: 32 }, Artifacts::open(dir).unwrap()).unwrap()
+}
+
+fn trial() -> &'static Trial {
+    static TRIAL: OnceLock<Trial> = OnceLock::new();
+    TRIAL.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = open(&folder);
+        let (program, origin) = sandbox.load(&trial::component().unwrap()).unwrap();
+        assert_eq!(origin, Origin::Compiled);
+        Trial { sandbox, program, _folder: folder }
+    })
+}
+
+fn environment(limits: Limits) -> Arc<Environment> {
+    Arc::new(Environment {
+        service: "trial".parse().unwrap(),
+        revision: 1,
+        upstreams: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        config: BTreeMap::from([("greeting".parse().unwrap(), ConfigValue::Text("Chào".to_owned()))]),
+        cache: Cache::new(Bytes(1 << 20)),
+        limits,
+        clock: Arc::new(SystemClock),
+    })
+}
+
+async fn call_with(
+    environment: &Arc<Environment>,
+    operation: &str,
+    path: &[(&str, &str)],
+    query: Option<&str>,
+    body: &[u8],
+) -> Result<Answer, CallError> {
+    let Trial { sandbox, program, .. } = trial();
+    let operations = &program.contract().operations;
+    let index = operations.iter().position(|known| known.name.as_str() == operation).expect("the operation exists");
+    let input = Input {
+        arguments: Arguments { path, query, body },
+        caller: CallerInfo {
+            agency: "H56".parse().unwrap(),
+            account: "portal".parse().unwrap(),
+            purpose: Some("thử".to_owned()),
+            dossier: None,
+            request_id: RequestId::new(Timestamp::from_micros(0), &[1; 10]),
+        },
+        deadline: Instant::now() + environment.limits.deadline.as_duration(),
+    };
+    sandbox.call(program, index, environment, input).await
+}
+
+async fn call(operation: &str, path: &[(&str, &str)], query: Option<&str>, body: &Value) -> Result<Answer, CallError> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    call_with(&environment(Limits::default()), operation, path, query, &body).await
+}
+
+fn everything() -> Value {
+    json!({
+        "truth": true, "tiny": 255, "short": 65535, "long": 4294967295_u32, "huge": "18446744073709551615",
+        "signedTiny": -128, "signedShort": -32768, "signedLong": -2147483648, "signedHuge": "-9223372036854775808",
+        "single": 1.5, "double": -2.25, "letter": "ế", "text": "Nguyễn \"Thị\"\n", "bytes": "AAEC/w==",
+        "numbers": [1, -2, 3], "pair": ["a", false], "maybe": "b", "outcome": {"ok": 7}, "size": "large",
+        "rights": ["read", "pass-on"], "figure": {"kind": "rectangle", "value": [3, 4]},
+        "price": {"amount": "150000", "currency": "VND"}, "day": "2024-02-29"
+    })
+}
+
+fn code(result: Result<Answer, CallError>) -> String {
+    result.expect_err("a problem").problem.code.into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_every_type_come_back_as_they_went() {
+    let answer = call("values/echo", &[], None, &everything()).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), everything());
+
+    let mut other = everything();
+    other["maybe"] = Value::Null;
+    other["outcome"] = json!({"err": "no"});
+    other["figure"] = json!({"value": null, "kind": "named"});
+    other["huge"] = json!(12);
+    other["rights"] = json!([]);
+    let answer = call("values/echo", &[], None, &other).await.unwrap();
+    let mut expected = other.clone();
+    expected.as_object_mut().unwrap().remove("maybe");
+    expected["figure"] = json!({"kind": "named"});
+    expected["huge"] = json!("12");
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_faults_of_a_request_are_told_at_once_with_their_places() {
+    let mut wrong = everything();
+    wrong["tiny"] = json!(256);
+    wrong["letter"] = json!("ab");
+    wrong["numbers"] = json!([1, "two", 3.5]);
+    wrong["size"] = json!("medium");
+    wrong["day"] = json!("2025-02-29");
+    wrong["price"] = json!({"amount": "-1", "currency": "dong", "extra/~member": 1});
+    wrong["figure"] = json!({"kind": "square"});
+    wrong["rights"] = json!(["read", "read"]);
+    wrong.as_object_mut().unwrap().remove("text");
+    let problem = call("values/echo", &[], None, &wrong).await.unwrap_err().problem;
+    assert_eq!(problem.code, "invalid-request");
+    let mut pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    let mut expected = [
+        "/tiny", "/letter", "/numbers/1", "/numbers/2", "/size", "/day", "/price/amount", "/price/currency",
+        "/price/extra~1~0member", "/figure", "/rights", "/text",
+    ];
+    expected.sort_unstable();
+    assert_eq!(pointers, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicate_members_and_broken_json_are_refused() {
+    let environment = environment(Limits::default());
+    let text = everything().to_string();
+    let duplicate = text.replacen("{\"truth\":true", "{\"truth\":true,\"truth\":true", 1);
+    let problem = call_with(&environment, "values/echo", &[], None, duplicate.as_bytes()).await.unwrap_err().problem;
+    assert_eq!((problem.errors.len(), problem.errors[0].pointer.as_str()), (1, "/truth"));
+
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for broken in ["", "{", "[1", "{\"truth\":tru}", "nul", &text[..text.len() - 1], &(text.clone() + "x")] {
+        let result = call_with(&environment, "values/echo", &[], None, broken.as_bytes()).await;
+        assert_eq!(code(result), "malformed-json", "{broken:.20}");
+    }
+    assert_eq!(code(call_with(&environment, "values/echo", &[], None, b"\"\xff\"").await), "malformed-json");
+    // However deep, what no type asks for is passed over without recursion.
+    for other in ["[]", "1", "null", "\"a\"", &deep] {
+        assert_eq!(code(call_with(&environment, "values/echo", &[], None, other.as_bytes()).await), "invalid-request");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_and_queries_bind_to_parameters() {
+    let path = [("word", "xin%20ch%C3%A0o")];
+    let answer = call("values/echo-parameters", &path, Some("count=3&sizes=small&sizes=large&note=a+b%26"), &Value::Null).await;
+    let body: Value = serde_json::from_slice(&answer.unwrap().body).unwrap();
+    assert_eq!(body, json!(["xin chào", 3, ["small", "large"], "a b&"]));
+
+    let answer = call("values/echo-parameters", &path, Some("count=1"), &Value::Null).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), json!(["xin chào", 1, [], null]));
+
+    let query = "count=11&sizes=medium&note=a&note=b&other=1";
+    let problem = call("values/echo-parameters", &path, Some(query), &Value::Null).await.unwrap_err().problem;
+    let pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/count", "/sizes", "/note", "/other"]);
+    let problem = call("values/echo-parameters", &path, None, &Value::Null).await.unwrap_err().problem;
+    assert_eq!(problem.errors[0].pointer, "/count");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn absent_results_and_empty_successes_have_their_statuses() {
+    let found = call("values/find", &[("id", "5")], None, &Value::Null).await.unwrap();
+    assert_eq!((found.status, found.body.as_slice()), (200, b"\"thing 5\"".as_slice()));
+    assert_eq!(code(call("values/find", &[("id", "0")], None, &Value::Null).await), "not-found");
+    let removed = call("values/remove", &[("id", "5")], None, &Value::Null).await.unwrap();
+    assert_eq!((removed.status, removed.body.len()), (204, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_cases_become_problems() {
+    let expected = [
+        ("not-found", 404), ("invalid", 422), ("denied", 403), ("conflict", 409), ("limited", 429),
+        ("upstream-timeout", 504), ("upstream-failed", 502), ("unavailable", 503), ("rejected", 422),
+    ];
+    for (case, (code, status)) in expected.into_iter().enumerate() {
+        let problem = call("faults/fail", &[("case", &case.to_string())], None, &Value::Null).await.unwrap_err().problem;
+        assert_eq!((problem.code.as_ref(), problem.status), (code, status));
+        match code {
+            "invalid" => assert_eq!(problem.errors[0].pointer, "/a"),
+            "limited" => assert_eq!(problem.retry_after, Some(7)),
+            "rejected" => assert_eq!(problem.value, Some(json!({"code": "302", "message": "as asked"}))),
+            _ => assert_eq!(problem.detail, "as asked"),
+        }
+    }
+    let own = [("locked", 423), ("amount-mismatch", 422), ("limited", 429)];
+    for (case, (code, status)) in own.into_iter().enumerate() {
+        let problem = call("faults/refuse", &[("case", &case.to_string())], None, &Value::Null).await.unwrap_err().problem;
+        assert_eq!((problem.code.as_ref(), problem.status), (code, status));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connector_does_wrong_ends_in_its_own_code() {
+    let limits = Limits { cpu: Millis(50), ..Limits::default() };
+    let environment = environment(limits);
+    let roomy = self::environment(Limits { cpu: Millis(5_000), ..Limits::default() });
+    let cases = [
+        ("faults/trap", &environment, "connector-trapped"),
+        ("faults/run-forever", &environment, "connector-cpu-exhausted"),
+        // Touching all the memory takes its time, which is not what is tried here.
+        ("faults/allocate", &roomy, "connector-memory-exhausted"),
+        ("faults/recurse", &roomy, "connector-trapped"),
+        ("faults/not-a-number", &environment, "answer-invalid"),
+    ];
+    for (operation, environment, expected) in cases {
+        let error = call_with(environment, operation, &[], None, b"").await.unwrap_err();
+        assert_eq!(error.problem.code, expected, "{operation}: {:?}", error.cause);
+        assert_eq!(error.problem.detail, "", "the connector's text stays inside");
+    }
+    let length = (9_u32 << 20).to_string();
+    let error = call_with(&roomy, "faults/long-text", &[("length", &length)], None, b"").await.unwrap_err();
+    assert_eq!(error.problem.code, "answer-too-large", "{:?}", error.cause);
+    let length = (30_u32 << 20).to_string();
+    let error = call_with(&roomy, "faults/long-text", &[("length", &length)], None, b"").await.unwrap_err();
+    assert_eq!(error.problem.code, "answer-too-large", "{:?}", error.cause);
+    let length = (100_u32 << 20).to_string();
+    let error = call_with(&roomy, "faults/long-text", &[("length", &length)], None, b"").await.unwrap_err();
+    assert_eq!(error.problem.code, "connector-memory-exhausted", "{:?}", error.cause);
+    // And the engine still serves.
+    assert!(call("values/find", &[("id", "5")], None, &Value::Null).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_ends_a_call_whatever_its_processor_time() {
+    let limits = Limits { cpu: Millis(10_000), deadline: Millis(100), ..Limits::default() };
+    let began = Instant::now();
+    let result = call_with(&environment(limits), "faults/run-forever", &[], None, b"").await;
+    assert_eq!(code(result), "deadline-exceeded");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn powers_reach_what_the_environment_holds_and_nothing_else() {
+    let environment = environment(Limits::default());
+    let greeting = call_with(&environment, "powers/greeting", &[], None, b"").await.unwrap();
+    assert_eq!(greeting.body, "\"Chào\"".as_bytes());
+
+    let key = [("key", "k")];
+    let remembered = call_with(&environment, "powers/remember", &key, None, br#"{"value":"v"}"#).await.unwrap();
+    assert_eq!(remembered.status, 204);
+    let recalled = call_with(&environment, "powers/recall", &key, None, b"").await.unwrap();
+    assert_eq!(recalled.body, b"\"v\"");
+    let elsewhere = call("powers/recall", &key, None, &Value::Null).await;
+    assert_eq!(code(elsewhere), "not-found", "another service has a cache of its own");
+
+    let caller = call_with(&environment, "powers/caller", &[], None, b"").await.unwrap();
+    let caller: Value = serde_json::from_slice(&caller.body).unwrap();
+    assert_eq!((&caller[0], &caller[1], &caller[2]), (&json!("H56"), &json!("portal"), &json!("thử")));
+    assert!((1..=5000).contains(&caller[3].as_u64().unwrap()));
+
+    let nature = call_with(&environment, "powers/nature", &[], None, b"").await.unwrap();
+    let nature: Value = serde_json::from_slice(&nature.body).unwrap();
+    assert!(nature[0].as_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000_000);
+
+    let denied = call_with(&environment, "powers/code", &[], None, br#"{"message":"m"}"#).await.unwrap_err();
+    assert_eq!(denied.problem.code, "unavailable", "a key that is not bound: {:?}", denied.problem);
+    let denied = call_with(&environment, "powers/relay", &[("id", "1")], None, b"").await.unwrap_err();
+    assert_eq!(denied.upstream_calls, 1);
+}
+
+#[test]
+fn a_compiled_artifact_is_loaded_again_and_a_foreign_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = trial::component().unwrap();
+    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled);
+    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Artifact);
+    let artifact = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "artifact"))
+        .unwrap();
+    let mut bytes = std::fs::read(&artifact).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&artifact, &bytes).unwrap();
+    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled);
+    std::fs::remove_file(folder.path().join("artifact.key")).unwrap();
+    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled, "another installation's key");
+}

@@ -1,0 +1,5 @@
+//! Has cargo build the room again when a migration is added.
+
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations");
+}
