@@ -43,7 +43,7 @@ impl AdminKey {
     /// # Errors
     /// The operating system gives no random bytes.
     pub fn generate() -> Result<(Self, Secret), IdentityError> {
-        let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(&*random::<32>()?));
+        let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random::<32>()?.as_slice()));
         Ok((Self::new(&secret)?, secret))
     }
 

@@ -29,7 +29,11 @@ pub enum IdentityError {
 
 impl IdentityError {
     /// A store's error, told in terms of what was asked for.
-    pub(crate) fn of(error: StoreError, taken: impl FnOnce() -> String, missing: impl FnOnce() -> String) -> Self {
+    pub(crate) fn of(
+        error: StoreError,
+        taken: impl FnOnce() -> String,
+        missing: impl FnOnce() -> String,
+    ) -> Self {
         match error {
             StoreError::Taken => Self::Taken(taken()),
             StoreError::NotFound => Self::NotFound(missing()),

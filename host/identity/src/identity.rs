@@ -180,7 +180,9 @@ impl Identity {
         state: State,
     ) -> Result<(), IdentityError> {
         let set = self.store.agencies().set_account_state(agency, name, state).await;
-        set.map_err(|error| IdentityError::of(error, || account_of(agency, name), || account_of(agency, name)))
+        set.map_err(|error| {
+            IdentityError::of(error, || account_of(agency, name), || account_of(agency, name))
+        })
     }
 
     /// Removes an account and its key. The exchanges keep its name.
@@ -189,7 +191,9 @@ impl Identity {
     /// There is no such account.
     pub async fn remove_account(&self, agency: &AgencyCode, name: &AccountName) -> Result<(), IdentityError> {
         let removed = self.store.agencies().remove_account(agency, name).await;
-        removed.map_err(|error| IdentityError::of(error, || account_of(agency, name), || account_of(agency, name)))
+        removed.map_err(|error| {
+            IdentityError::of(error, || account_of(agency, name), || account_of(agency, name))
+        })
     }
 
     /// Gives an agency a grant.
@@ -201,7 +205,8 @@ impl Identity {
         if let Some(end) = new.expires_at
             && end <= now
         {
-            let reason = format!("is {end}, which is past: give a later time, or none for a grant without end");
+            let reason =
+                format!("is {end}, which is past: give a later time, or none for a grant without end");
             return Err(IdentityError::Invalid { field: "expiresAt", reason });
         }
         let row = GrantRow {

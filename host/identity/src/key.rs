@@ -39,7 +39,7 @@ impl NewKey {
         text.push_str(PREFIX);
         text.push_str(&id);
         text.push('_');
-        BASE64_URL_SAFE_NO_PAD.encode_string(&*random::<32>()?, &mut text);
+        BASE64_URL_SAFE_NO_PAD.encode_string(random::<32>()?.as_slice(), &mut text);
         let hash = Digest::of(text.get(text.len() - SECRET..).unwrap_or_default().as_bytes());
         Ok(Self { id, hash, text: Secret::new(text) })
     }

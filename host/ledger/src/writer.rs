@@ -11,6 +11,10 @@ use crate::{LedgerError, Settings};
 
 /// What goes through the queue.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all but one message of a queue's life is of the large variant"
+)]
 pub(crate) enum Message {
     /// An entry to be recorded.
     Append(Waiting),

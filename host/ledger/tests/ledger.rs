@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use truc_ledger::{End, Entry, Filter, Intent, Ledger, LedgerError, Settings};
 use truc_model::{Bytes, Exchange, RequestId, Timestamp};
-use truc_store::testing::{Kind, Postgres, TestDatabase, set_max_size};
+use truc_store::testing::{Kind, Postgres, TestDatabase, lock, set_max_size};
 use truc_store::{Options, Store, StoreError};
 
 fn at(number: u32) -> Timestamp {
@@ -140,7 +140,8 @@ async fn an_intent_is_an_exchange_of_unknown_end_until_its_outcome_comes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_database_stops_acknowledgements_and_nothing_else() {
     let database = TestDatabase::new(Kind::Sqlite).await.unwrap();
-    let store = Store::open_with(&database.address, Options { max_size: Some(Bytes(512 << 10)) }).await.unwrap();
+    let store =
+        Store::open_with(&database.address, Options { max_size: Some(Bytes(512 << 10)) }).await.unwrap();
     let ledger = Ledger::start(store.clone(), Settings::default());
 
     let mut acknowledged = BTreeSet::new();
@@ -215,7 +216,7 @@ async fn stuck(settings: Settings) -> (Postgres, Store, Ledger, impl Sized) {
     let server = Postgres::start().unwrap();
     let address = server.database().await.unwrap();
     let store = Store::open(&address).await.unwrap();
-    let lock = server.lock(&address, "exchanges").await.unwrap();
+    let lock = lock(&address, "exchanges").await.unwrap();
     let ledger = Ledger::start(store.clone(), settings);
     (server, store, ledger, lock)
 }

@@ -58,7 +58,9 @@ pub(crate) async fn append(database: &Database, entries: &[Entry]) -> Result<()>
         return Ok(());
     }
     if entries.len() > BATCH {
-        return Err(StoreError::Refused(format!("{} entries at once, {BATCH} at most", entries.len()).into()));
+        return Err(StoreError::Refused(
+            format!("{} entries at once, {BATCH} at most", entries.len()).into(),
+        ));
     }
     match database {
         Database::Sqlite(sqlite) => {

@@ -54,7 +54,10 @@ where
     T: TryFrom<i64>,
     T::Error: Display,
 {
-    value.map_or_else(|| Err(corrupt(column, &"nothing", "a number is expected")), |value| number(column, value))
+    value.map_or_else(
+        || Err(corrupt(column, &"nothing", "a number is expected")),
+        |value| number(column, value),
+    )
 }
 
 /// A point in time.

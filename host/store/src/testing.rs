@@ -93,6 +93,22 @@ pub async fn set_max_size(store: &Store, size: Bytes) -> crate::Result<()> {
     }
 }
 
+/// Waits until nobody works on a table of the PostgreSQL database at the address, and then keeps everyone from it for as
+/// long as the answer lives.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn lock(address: &str, table: &str) -> Result<impl Sized + use<>, String> {
+    let lock = async {
+        let options: sqlx::postgres::PgConnectOptions = address.parse()?;
+        let mut connection = options.connect().await?;
+        let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        sqlx::raw_sql(lock).execute(&mut connection).await?;
+        Ok(connection)
+    };
+    lock.await.map_err(|error: sqlx::Error| error.to_string())
+}
+
 /// A PostgreSQL server of one's own.
 #[derive(Debug)]
 pub struct Postgres {
@@ -147,7 +163,8 @@ impl Postgres {
     /// # Errors
     /// The server does not answer.
     pub async fn database(&self) -> Result<String, String> {
-        let address = |name: &str| format!("postgres://truc@localhost/{name}?host={}", self.directory.display());
+        let address =
+            |name: &str| format!("postgres://truc@localhost/{name}?host={}", self.directory.display());
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let create = async {
             let options: sqlx::postgres::PgConnectOptions = address("postgres").parse()?;
@@ -158,21 +175,6 @@ impl Postgres {
         };
         create.await.map_err(|error: sqlx::Error| error.to_string())?;
         Ok(address(&name))
-    }
-
-    /// Keeps everyone else from a table of the database at the address for as long as the answer lives.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub async fn lock(&self, address: &str, table: &str) -> Result<impl Sized + use<>, String> {
-        let lock = async {
-            let options: sqlx::postgres::PgConnectOptions = address.parse()?;
-            let mut connection = options.connect().await?;
-            let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
-            sqlx::raw_sql(lock).execute(&mut connection).await?;
-            Ok(connection)
-        };
-        lock.await.map_err(|error: sqlx::Error| error.to_string())
     }
 
     /// Stops the server in order. It can be resumed with all it holds.
@@ -251,7 +253,8 @@ impl Drop for Postgres {
 
 /// The directory of the server programs: the first on the path, or else the newest where Debian puts them.
 fn programs() -> Result<PathBuf, String> {
-    let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_else(Vec::new);
+    let on_path: Vec<_> =
+        env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
     let mut installed: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
         .unwrap_or_default();
@@ -259,9 +262,8 @@ fn programs() -> Result<PathBuf, String> {
         let version = bin.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         std::cmp::Reverse(version.and_then(|version| version.parse::<u32>().ok()))
     });
-    let complete = |directory: &PathBuf| {
-        ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file())
-    };
+    let complete =
+        |directory: &PathBuf| ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file());
     on_path.into_iter().chain(installed).find(complete).ok_or_else(|| {
         "these tests run on a real PostgreSQL and none is installed: `apt-get install postgresql`, or put the \
          directory with `initdb` and `postgres` on PATH"
@@ -277,7 +279,8 @@ fn other_user() -> Result<Option<(u32, u32)>, String> {
     }
     let users = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     let ids = |wanted: &str| {
-        let mut fields = users.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(wanted))?;
+        let mut fields =
+            users.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(wanted))?;
         Some((fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     ids("postgres").or_else(|| ids("nobody")).map(Some).ok_or_else(|| {

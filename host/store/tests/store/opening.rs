@@ -50,7 +50,7 @@ async fn addresses_that_name_no_database_are_refused_without_repeating_them() {
         "mysql://user:pa55word@host/db",
         "sqlite://",
         "sqlite://:memory:",
-        "sqlite:///tmp/x.db?mode=ro&key=pa55word",
+        "sqlite:///var/lib/truc/truc.db?mode=ro&key=pa55word",
         "postgres://user:pa55word@host:port/db",
     ];
     for address in wrong {
@@ -61,7 +61,8 @@ async fn addresses_that_name_no_database_are_refused_without_repeating_them() {
         assert!(!format!("{text}{error:?}").contains("pa55word"), "{text}");
     }
     let limited = Options { max_size: Some(Bytes(1 << 30)) };
-    let error = Store::open_with("postgres://user@host/db", limited).await.expect_err("a limit for PostgreSQL");
+    let error =
+        Store::open_with("postgres://user@host/db", limited).await.expect_err("a limit for PostgreSQL");
     assert!(error.to_string().contains("SQLite file only"), "{error}");
 }
 
@@ -78,7 +79,8 @@ async fn a_file_in_a_missing_directory_is_named() {
 async fn a_file_that_is_no_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("truc.db");
-    std::fs::write(&path, "this is a text file, and a long enough one to be looked at\n".repeat(100)).unwrap();
+    std::fs::write(&path, "this is a text file, and a long enough one to be looked at\n".repeat(100))
+        .unwrap();
     let error = Store::open(&format!("sqlite://{}", path.display())).await.expect_err("not a database");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(error.to_string().contains("not a database"), "{error}");

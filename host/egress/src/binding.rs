@@ -1,0 +1,196 @@
+//! What the operator sets for one handle: the settings as they are stored, before they are bound.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+use truc_model::Millis;
+
+use crate::{Address, SecretRef};
+
+/// Everything the operator sets for one upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Binding {
+    /// Where the upstream is.
+    pub address: Address,
+    /// The ranges in which every address of the upstream's host must lie when a connection is made. Needed where the
+    /// host is a name; where it is an IP address and no range is given, exactly that address.
+    #[serde(default, deserialize_with = "ranges", skip_serializing_if = "Vec::is_empty")]
+    pub allow_addresses: Vec<IpNet>,
+    /// How Trục makes itself known to the upstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+    /// How long the parts of a call may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// The most connections open at once, 1 to 1,024. At most 32 of them are kept while idle.
+    #[serde(default = "default_connections")]
+    pub max_connections: u32,
+    /// The certificates (PEM) that the upstream's certificate must lead to, instead of the system's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+impl Binding {
+    /// A binding with nothing set but the address.
+    pub fn to(address: Address) -> Self {
+        Self {
+            address,
+            allow_addresses: Vec::new(),
+            credential: None,
+            timeouts: Timeouts::default(),
+            max_connections: default_connections(),
+            ca: None,
+        }
+    }
+}
+
+fn default_connections() -> u32 {
+    64
+}
+
+/// Takes `10.20.0.0/16`, and a plain address for the range of just that one.
+fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let range = |text: &String| {
+        text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+            D::Error::custom(format_args!(
+                "{text:?} is not an address range: write for instance \"10.20.0.0/16\", \"10.20.0.7\" or \"fd00::/8\""
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.iter().map(range).collect()
+}
+
+/// How Trục makes itself known to an upstream. The secret itself is in the secrets directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Credential {
+    /// One header field with the secret as its value.
+    Header {
+        /// The field's name: `access_token`, `authorization`, …
+        name: String,
+        /// What stands before the secret, with its space: `"Bearer "`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+        /// The secret's name.
+        secret: SecretRef,
+    },
+    /// HTTP Basic (RFC 7617).
+    Basic {
+        /// The user name, without a colon.
+        username: String,
+        /// The name of the secret that is the password.
+        secret: SecretRef,
+    },
+    /// The OAuth 2.0 client credentials grant (RFC 6749, section 4.4). Tokens are kept and renewed before they expire.
+    #[serde(rename = "oauth2-client-credentials")]
+    OAuth2ClientCredentials {
+        /// The path of the token endpoint on the address's host and port. The address's base path does not stand
+        /// before it.
+        token_path: String,
+        /// The client's identifier.
+        client_id: String,
+        /// The name of the secret that is the client's password.
+        secret: SecretRef,
+        /// The scope to ask for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+    },
+}
+
+/// How long the parts of a call may take; each from 1 ms to 10 min. The call's own deadline bounds all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From looking up the name to an open connection, TLS included.
+    pub connect: Millis,
+    /// From sending the request to the head of the answer.
+    pub first_byte: Millis,
+    /// The whole call, waiting for a free connection and obtaining a token included.
+    pub total: Millis,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Millis(2_000), first_byte: Millis(5_000), total: Millis(15_000) }
+    }
+}
+
+/// What the operator sets for one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyBinding {
+    /// What the key is for.
+    pub algorithm: KeyAlgorithm,
+    /// The name of the secret that holds the key.
+    pub secret: SecretRef,
+}
+
+/// What a key can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyAlgorithm {
+    /// HMAC-SHA-256 for `mac`; the secret's text is the key.
+    HmacSha256,
+    /// SHA-256 over message and secret for `digest`; the secret's text is what follows the message.
+    Sha256Suffix,
+    /// Ed25519 for `sign` and `verify`; the secret is a PEM file: `PRIVATE KEY` (PKCS#8) for both, `PUBLIC KEY` for
+    /// `verify` alone.
+    Ed25519,
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyAlgorithm::HmacSha256 => "hmac-sha256",
+            KeyAlgorithm::Sha256Suffix => "sha256-suffix",
+            KeyAlgorithm::Ed25519 => "ed25519",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binding_is_written_as_it_was_read() {
+        let text = r#"{"address":"https://registry.example:8443/v1","allowAddresses":["10.20.0.0/16","10.30.0.7/32"],"credential":{"type":"oauth2-client-credentials","tokenPath":"/token","clientId":"truc","secret":"registry-client"},"timeouts":{"connect":"1s","firstByte":"2s","total":"4s"},"maxConnections":8}"#;
+        let binding: Binding = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&binding).unwrap(), text);
+    }
+
+    #[test]
+    fn little_needs_to_be_set() {
+        let binding: Binding =
+            serde_json::from_str(r#"{"address":"http://10.0.0.1","allowAddresses":["10.0.0.1"]}"#).unwrap();
+        assert_eq!(binding.timeouts, Timeouts::default());
+        assert_eq!(binding.allow_addresses, vec!["10.0.0.1/32".parse().unwrap()]);
+        assert_eq!(binding.max_connections, 64);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, needle) in [
+            (r#"{"address":"http://a","adress":"x"}"#, "adress"),
+            (r#"{"address":"a"}"#, "begin it with `http://`"),
+            (r#"{"address":"http://a","allowAddresses":["10.0.0.1-9"]}"#, "is not an address range"),
+            (r#"{"address":"http://a","timeouts":{"firstbyte":"1s"}}"#, "firstByte"),
+            (
+                r#"{"address":"http://a","credential":{"type":"basic","username":"u","secret":"../x"}}"#,
+                "../x",
+            ),
+            (
+                r#"{"address":"http://a","credential":{"type":"basic","username":"u","password":"x","secret":"s"}}"#,
+                "password",
+            ),
+            (r#"{"address":"http://a","credential":{"type":"digest"}}"#, "oauth2-client-credentials"),
+        ] {
+            let error = serde_json::from_str::<Binding>(text).unwrap_err().to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+    }
+}

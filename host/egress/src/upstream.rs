@@ -1,0 +1,296 @@
+//! A handle put to use: what the manifest allows, with what the operator bound.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use http_body_util::Full;
+use tokio::time::Instant;
+use truc_contract::{Method, PathTemplate, UpstreamRule};
+use truc_model::{Handle, Millis};
+use zeroize::Zeroizing;
+
+use crate::deadline::Deadline;
+use crate::dial::Dialer;
+use crate::error::Quoted;
+use crate::link::{Answer, Link, Repeat};
+use crate::pool::Pool;
+use crate::target::Template;
+use crate::tokens::{self, Tokens};
+use crate::{BindError, BindFault, Binding, CallError, Credential, Resolver, Secrets, Timeouts, headers};
+
+/// The longest time that a binding may set.
+const LONGEST_TIMEOUT: Millis = Millis(600_000);
+
+/// The most connections that a binding may set.
+const MOST_CONNECTIONS: u32 = 1024;
+
+/// One upstream of one service, ready for calls. Made when settings change; everything that can be known before a
+/// call is known here.
+pub struct Upstream {
+    templates: Vec<Template>,
+    /// What every request carries: host, accepted encodings, a credential that does not change.
+    fields: Vec<(HeaderName, HeaderValue)>,
+    /// The folded name of the field that carries the credential.
+    credential: Option<String>,
+    tokens: Option<Box<Tokens>>,
+    link: Link,
+}
+
+/// One request of a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path template exactly as in the manifest.
+    pub path: String,
+    /// A value for each parameter of the template.
+    pub parameters: Vec<(String, String)>,
+    /// The query in order.
+    pub query: Vec<(String, String)>,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body, if any. GET and HEAD have none.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What an upstream answered; every status counts as an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header fields in order, names in lower case, without those that frame, redirect or authenticate.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of the answer's body.
+    pub max_body: truc_model::Bytes,
+    /// When the connector's call as a whole must be over.
+    pub deadline: Instant,
+}
+
+impl Upstream {
+    /// Checks what the operator set against what the manifest asks for, reads the secret, and prepares everything a
+    /// call needs. Connects to nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the binding and what to write instead, for the operator.
+    pub fn bind(
+        handle: &Handle,
+        rule: &UpstreamRule,
+        binding: &Binding,
+        secrets: &Secrets,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Arc<Self>, BindError> {
+        let bind = || {
+            check(binding)?;
+            let address = &binding.address;
+            // An address is made of characters that a field may hold.
+            let host =
+                HeaderValue::try_from(address.authority()).map_err(|_| BindFault::Host(address.clone()))?;
+            let mut fields = vec![
+                (header::HOST, host.clone()),
+                (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            ];
+            let mut credential = None;
+            let mut tokens = None;
+            match binding.credential.as_ref().map(|credential| proof(credential, secrets)).transpose()? {
+                None => {}
+                Some(Proof::Field(name, value)) => {
+                    credential = Some(headers::folded(name.as_str()).into_owned());
+                    fields.push((name, value));
+                }
+                Some(Proof::Tokens(source)) => {
+                    credential = Some(header::AUTHORIZATION.as_str().to_owned());
+                    tokens = Some(source);
+                }
+            }
+            let templates = rule.allow.iter().map(|allowed| Template::new(address.base(), allowed)).collect();
+            let link = Link {
+                handle: handle.clone(),
+                host,
+                dialer: Dialer::new(binding, resolver)?,
+                pool: Pool::new(binding.max_connections),
+                timeouts: binding.timeouts,
+            };
+            Ok(Arc::new(Self { templates, fields, credential, tokens, link }))
+        };
+        bind().map_err(|fault| BindError { kind: "upstream", handle: handle.clone(), fault })
+    }
+
+    /// Makes one call and waits for the whole answer. Redirects are answers like any other. Dropping the future ends
+    /// the call and closes its connection.
+    ///
+    /// # Errors
+    /// Why there is no answer; see [`CallError`]. What is denied was not sent.
+    pub async fn call(&self, mut request: Request, limits: Limits) -> Result<Response, CallError> {
+        let template = self.template(&request)?;
+        let body = Bytes::from(request.body.take().unwrap_or_default());
+        let total = self.link.timeouts.total.as_duration();
+        let deadline = Deadline::new(Instant::now(), total, limits.deadline);
+        let most = limits.max_body.0;
+        let repeat = if template.method.is_idempotent() { Repeat::Harmless } else { Repeat::Harmful };
+        let send = async |token: Option<HeaderValue>| {
+            let make = || self.request(template, &request, &body, token.as_ref());
+            self.link.exchange(make, repeat, deadline, most).await
+        };
+        let answer = match &self.tokens {
+            None => send(None).await?,
+            Some(tokens) => {
+                let token = tokens.get(&self.link, deadline).await?;
+                match send(Some(token.clone())).await? {
+                    // The token may have been withdrawn before its time. What is answered like this was not acted
+                    // upon, so that it can be asked again.
+                    Answer { status: StatusCode::UNAUTHORIZED, .. } => {
+                        tokens.reject(&token);
+                        send(Some(tokens.get(&self.link, deadline).await?)).await?
+                    }
+                    answer => answer,
+                }
+            }
+        };
+        Ok(Response {
+            status: answer.status.as_u16(),
+            headers: headers::visible(&answer.headers, self.credential.as_deref()),
+            body: answer.body,
+        })
+    }
+
+    /// The request as it is sent. Made anew for each attempt, so that the only attempt there usually is pays for no
+    /// copy.
+    fn request(
+        &self,
+        template: &Template,
+        request: &Request,
+        body: &Bytes,
+        token: Option<&HeaderValue>,
+    ) -> Result<http::Request<Full<Bytes>>, CallError> {
+        let method = template.method;
+        if method.is_safe() && !body.is_empty() {
+            return Err(self.denied(format!("a {method} request has no body")));
+        }
+        let target = template.fill(&request.parameters, &request.query).map_err(|text| self.denied(text))?;
+        let mut fields = HeaderMap::with_capacity(self.fields.len() + request.headers.len() + 2);
+        for (name, value) in &self.fields {
+            fields.append(name, value.clone());
+        }
+        if let Some(token) = token {
+            fields.append(header::AUTHORIZATION, token.clone());
+        }
+        headers::add(&mut fields, &request.headers, self.credential.as_deref())
+            .map_err(|text| self.denied(text))?;
+        if body.is_empty() && matches!(method, Method::Post | Method::Put | Method::Patch) {
+            // Some servers wait for a body unless they are told that there is none (RFC 9110, section 8.6).
+            fields.append(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let mut outgoing = http::Request::new(Full::new(body.clone()));
+        *outgoing.method_mut() = http_method(method);
+        // A path alone: origin-form, whatever the connector gave.
+        *outgoing.uri_mut() = Uri::from(target);
+        *outgoing.headers_mut() = fields;
+        Ok(outgoing)
+    }
+
+    fn template(&self, request: &Request) -> Result<&Template, CallError> {
+        let asked_for = |template: &&Template| template.is(request.method, &request.path);
+        self.templates.iter().find(asked_for).ok_or_else(|| {
+            let allowed: Vec<_> = self.templates.iter().map(Template::describe).collect();
+            self.denied(format!(
+                "{} {} is not in the manifest, which allows {}; to call it, add it to `allow` under [upstreams.{}]",
+                request.method,
+                Quoted(&request.path),
+                allowed.join(", "),
+                self.link.handle
+            ))
+        })
+    }
+
+    fn denied(&self, text: String) -> CallError {
+        CallError::Denied(format!("upstream `{}`: {text}", self.link.handle))
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("handle", &self.link.handle).finish_non_exhaustive()
+    }
+}
+
+/// What a credential becomes.
+enum Proof {
+    /// A field that is the same in every request.
+    Field(HeaderName, HeaderValue),
+    /// Tokens that have to be fetched.
+    Tokens(Box<Tokens>),
+}
+
+fn proof(credential: &Credential, secrets: &Secrets) -> Result<Proof, BindFault> {
+    match credential {
+        Credential::Header { name, prefix, secret } => {
+            let fault = |reason| BindFault::CredentialHeader { name: name.clone(), reason };
+            let field = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| fault("is not a field name: use letters, digits and hyphens"))?;
+            if headers::is_framing(field.as_str())
+                || field == header::HOST
+                || field == header::ACCEPT_ENCODING
+            {
+                return Err(fault("is set by HTTP itself: choose the field that the upstream documents"));
+            }
+            let text = secrets.get(secret)?;
+            let text = Zeroizing::new(format!("{}{}", prefix.as_deref().unwrap_or_default(), text.expose()));
+            let mut value =
+                HeaderValue::from_str(&text).map_err(|_| BindFault::SecretCharacters(secret.clone()))?;
+            value.set_sensitive(true);
+            Ok(Proof::Field(field, value))
+        }
+        Credential::Basic { username, secret } => {
+            if username.contains(':') || username.chars().any(char::is_control) {
+                return Err(BindFault::Username);
+            }
+            let password = secrets.get(secret)?;
+            let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
+            Ok(Proof::Field(header::AUTHORIZATION, tokens::basic(&pair)))
+        }
+        Credential::OAuth2ClientCredentials { token_path, client_id, secret, scope } => {
+            let path =
+                token_path.parse::<PathTemplate>().ok().filter(|path| path.parameters().next().is_none());
+            let endpoint = path
+                .and_then(|path| PathAndQuery::try_from(path.as_str()).ok())
+                .ok_or_else(|| BindFault::TokenPath(token_path.clone()))?;
+            let password = secrets.get(secret)?;
+            let tokens = Tokens::new(endpoint, client_id, &password, secret.clone(), scope.as_deref());
+            Ok(Proof::Tokens(Box::new(tokens)))
+        }
+    }
+}
+
+fn check(binding: &Binding) -> Result<(), BindFault> {
+    let Timeouts { connect, first_byte, total } = binding.timeouts;
+    for (name, value) in [("connect", connect), ("firstByte", first_byte), ("total", total)] {
+        if !(1..=LONGEST_TIMEOUT.0).contains(&value.0) {
+            return Err(BindFault::Timeout { name, value });
+        }
+    }
+    match binding.max_connections {
+        1..=MOST_CONNECTIONS => Ok(()),
+        connections => Err(BindFault::Connections(connections)),
+    }
+}
+
+fn http_method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    }
+}
