@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use truc_model::Bytes;
 use wasmparser::{Encoding, Parser, Payload};
 use wit_parser::decoding::DecodedWasm;
-use wit_parser::{Resolve, Type as WitType, TypeDefKind, WorldItem};
+use wit_parser::{FunctionKind, Resolve, Type as WitType, TypeDefKind, WorldItem};
 
 use crate::manifest::{ContractId, Manifest, ManifestError};
 use crate::model::Contract;
@@ -15,6 +16,9 @@ use crate::read::{ContractError, read_sources, resolve_sources};
 pub const MANIFEST_SECTION: &str = "truc:manifest";
 /// The custom section that holds the contract's text: a JSON array of `[file name, text]`.
 pub const WIT_SECTION: &str = "truc:wit";
+
+/// A text of a contract larger than this is not read.
+const MAX_WIT: Bytes = Bytes(4 << 20);
 
 /// A component as read, before compilation.
 #[derive(Debug, Clone)]
@@ -77,6 +81,10 @@ impl Component {
         check_imports(&outline.imports)?;
         let manifest_text = text_section(MANIFEST_SECTION, outline.manifest)?;
         let manifest = Manifest::parse(&manifest_text, "connector.toml")?;
+        if let Some(wit) = outline.wit.filter(|wit| wit.len() > MAX_WIT.as_usize()) {
+            let reason = format!("it has {} bytes; at most {MAX_WIT} are read", wit.len());
+            return Err(ComponentError::Section { section: WIT_SECTION, reason });
+        }
         let wit = text_section(WIT_SECTION, outline.wit)?;
         let sources: Vec<(String, String)> = serde_json::from_str(&wit).map_err(|error| ComponentError::Section {
             section: WIT_SECTION,
@@ -120,14 +128,22 @@ impl<'a> Outline<'a> {
                     }
                 }
                 Payload::CustomSection(section) if depth == 0 => match section.name() {
-                    MANIFEST_SECTION => outline.manifest = Some(section.data()),
-                    WIT_SECTION => outline.wit = Some(section.data()),
+                    MANIFEST_SECTION => once(MANIFEST_SECTION, &mut outline.manifest, section.data())?,
+                    WIT_SECTION => once(WIT_SECTION, &mut outline.wit, section.data())?,
                     _ => {}
                 },
                 _ => {}
             }
         }
         Ok(outline)
+    }
+}
+
+/// Of two sections of one name another reader might take the other one.
+fn once<'a>(section: &'static str, slot: &mut Option<&'a [u8]>, data: &'a [u8]) -> Result<(), ComponentError> {
+    match slot.replace(data) {
+        None => Ok(()),
+        Some(_) => Err(ComponentError::Section { section, reason: "it stands twice".to_owned() }),
     }
 }
 
@@ -205,7 +221,8 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn same_function(&mut self, a: &wit_parser::Function, b: &wit_parser::Function) -> bool {
-        a.params.len() == b.params.len()
+        b.kind == FunctionKind::Freestanding
+            && a.params.len() == b.params.len()
             && a.params.iter().zip(&b.params).all(|(a, b)| a.name == b.name && self.same(&a.ty, &b.ty))
             && self.same_option(a.result.as_ref(), b.result.as_ref())
     }

@@ -9,11 +9,14 @@ pub mod directive;
 pub mod example;
 pub mod manifest;
 pub mod model;
+mod names;
 pub mod openapi;
 mod pack;
 pub mod path;
+mod pattern;
 mod read;
 pub mod schema;
+mod value;
 
 pub use component::{Component, ComponentError};
 pub use manifest::{

@@ -3,13 +3,15 @@
 //! Reading gives either a manifest in which nothing is wrong, or every fault that was found, each with the key it sits
 //! at and what to write instead.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use truc_model::{Bytes, ConnectorName, Handle, Limits, LimitsPatch, Millis};
+use truc_model::{ConnectorName, Handle, LimitsPatch};
 
 use crate::path::{Method, PathTemplate};
 
@@ -116,14 +118,24 @@ impl ConfigValue {
     }
 }
 
-impl fmt::Display for ConfigKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ConfigKind {
+    /// Every kind.
+    pub const ALL: [ConfigKind; 4] = [ConfigKind::Text, ConfigKind::Integer, ConfigKind::Flag, ConfigKind::List];
+
+    /// The name in manifests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             ConfigKind::Text => "text",
             ConfigKind::Integer => "integer",
             ConfigKind::Flag => "flag",
             ConfigKind::List => "list",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ConfigKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -150,14 +162,24 @@ pub enum KeyUse {
     Verify,
 }
 
-impl fmt::Display for KeyUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl KeyUse {
+    /// Every use.
+    pub const ALL: [KeyUse; 4] = [KeyUse::Mac, KeyUse::Digest, KeyUse::Sign, KeyUse::Verify];
+
+    /// The name in manifests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             KeyUse::Mac => "mac",
             KeyUse::Digest => "digest",
             KeyUse::Sign => "sign",
             KeyUse::Verify => "verify",
-        })
+        }
+    }
+}
+
+impl fmt::Display for KeyUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -191,7 +213,9 @@ impl FromStr for ContractId {
 /// One fault of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestFault {
-    /// The key, dotted: `upstreams.registry.allow[0]`; empty where the text as a whole cannot be read.
+    /// The line, from 1; none for what is missing as a whole.
+    pub line: Option<usize>,
+    /// The key, dotted: `upstreams.registry.allow[0]`; empty where the text cannot be read as TOML.
     pub key: String,
     /// What is wrong and what to write instead.
     pub detail: String,
@@ -202,7 +226,7 @@ pub struct ManifestFault {
 pub struct ManifestError {
     /// The file the manifest came from, as people know it.
     pub file: String,
-    /// The faults; at least one.
+    /// The faults in the order of the text; at least one, at most 100.
     pub faults: Vec<ManifestFault>,
 }
 
@@ -210,10 +234,14 @@ impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.faults.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
-            match fault.key.as_str() {
-                "" => write!(f, "{newline}{}: {}", self.file, fault.detail.trim_end())?,
-                key => write!(f, "{newline}{}: {key}: {}", self.file, fault.detail)?,
+            write!(f, "{newline}{}", self.file)?;
+            if let Some(line) = fault.line {
+                write!(f, ":{line}")?;
             }
+            if !fault.key.is_empty() {
+                write!(f, ": {}", fault.key)?;
+            }
+            write!(f, ": {}", fault.detail)?;
         }
         Ok(())
     }
@@ -227,224 +255,6 @@ impl Manifest {
     /// # Errors
     /// Every fault that was found.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        let raw: Raw = toml::from_str(text).map_err(|error| ManifestError {
-            file: file.to_owned(),
-            faults: vec![ManifestFault { key: String::new(), detail: error.to_string() }],
-        })?;
-        let mut faults = Faults(Vec::new());
-        let manifest = raw.check(&mut faults);
-        match manifest {
-            Some(manifest) if faults.0.is_empty() => Ok(manifest),
-            _ => Err(ManifestError { file: file.to_owned(), faults: faults.0 }),
-        }
+        read::read(text).map_err(|faults| ManifestError { file: file.to_owned(), faults })
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    connector: RawConnector,
-    #[serde(default)]
-    upstreams: BTreeMap<String, RawUpstream>,
-    #[serde(default)]
-    config: BTreeMap<String, RawConfig>,
-    #[serde(default)]
-    keys: BTreeMap<String, RawKey>,
-    #[serde(default)]
-    limits: RawLimits,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConnector {
-    name: String,
-    version: String,
-    publisher: String,
-    description: String,
-    contract: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUpstream {
-    description: String,
-    allow: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConfig {
-    description: String,
-    #[serde(rename = "type")]
-    kind: ConfigKind,
-    default: Option<ConfigValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawKey {
-    description: String,
-    r#use: Vec<KeyUse>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct RawLimits {
-    memory: Option<Bytes>,
-    cpu: Option<Millis>,
-    deadline: Option<Millis>,
-    concurrency: Option<u32>,
-    upstream_calls: Option<u32>,
-    upstream_bytes: Option<Bytes>,
-    request_bytes: Option<Bytes>,
-    response_bytes: Option<Bytes>,
-    cache_bytes: Option<Bytes>,
-}
-
-struct Faults(Vec<ManifestFault>);
-
-impl Faults {
-    fn add(&mut self, key: impl Into<String>, detail: impl fmt::Display) {
-        self.0.push(ManifestFault { key: key.into(), detail: detail.to_string() });
-    }
-
-    fn parse<T: FromStr<Err: fmt::Display>>(&mut self, key: &str, text: &str) -> Option<T> {
-        text.parse().map_err(|error| self.add(key, error)).ok()
-    }
-
-    fn text(&mut self, key: &str, text: String, most: usize) -> String {
-        let length = text.chars().count();
-        if text.trim().is_empty() || length > most || text.chars().any(|c| c.is_control() && c != '\n') {
-            self.add(key, format_args!("write a text of 1 to {most} characters without control characters"));
-        }
-        text
-    }
-}
-
-impl Raw {
-    fn check(self, faults: &mut Faults) -> Option<Manifest> {
-        let name = faults.parse("connector.name", &self.connector.name);
-        let version = Version::parse(&self.connector.version)
-            .map_err(|error| {
-                faults.add("connector.version", format_args!("{error}: write a semantic version, for instance `1.0.0`"));
-            })
-            .ok();
-        let publisher = faults.text("connector.publisher", self.connector.publisher, 100);
-        let description = faults.text("connector.description", self.connector.description, 2000);
-        let contract = faults.parse("connector.contract", &self.connector.contract);
-        let upstreams = table("upstreams", self.upstreams, faults, RawUpstream::check);
-        let config = table("config", self.config, faults, RawConfig::check);
-        let keys = table("keys", self.keys, faults, RawKey::check);
-        let limits = self.limits.check(faults);
-        Some(Manifest {
-            name: name?,
-            version: version?,
-            publisher,
-            description,
-            contract: contract?,
-            upstreams,
-            config,
-            keys,
-            limits,
-        })
-    }
-}
-
-fn table<R, T>(
-    name: &str,
-    raw: BTreeMap<String, R>,
-    faults: &mut Faults,
-    check: impl Fn(R, &str, &mut Faults) -> T,
-) -> BTreeMap<Handle, T> {
-    raw.into_iter()
-        .filter_map(|(handle, raw)| {
-            let key = format!("{name}.{handle}");
-            let checked = check(raw, &key, faults);
-            faults.parse(&key, &handle).map(|handle| (handle, checked))
-        })
-        .collect()
-}
-
-impl RawUpstream {
-    fn check(self, key: &str, faults: &mut Faults) -> UpstreamRule {
-        let description = faults.text(&format!("{key}.description"), self.description, 500);
-        if self.allow.is_empty() {
-            faults.add(format!("{key}.allow"), "name at least one method and path, for instance \"GET /parcels/{id}\"");
-        }
-        let mut allow: Vec<Allowed> = Vec::new();
-        for (index, text) in self.allow.iter().enumerate() {
-            let key = format!("{key}.allow[{index}]");
-            match parse_allowed(text) {
-                Ok(allowed) if allow.contains(&allowed) => faults.add(key, format_args!("{text:?} stands twice")),
-                Ok(allowed) => allow.push(allowed),
-                Err(detail) => faults.add(key, detail),
-            }
-        }
-        UpstreamRule { description, allow }
-    }
-}
-
-fn parse_allowed(text: &str) -> Result<Allowed, String> {
-    let (method, path) = text
-        .split_once(' ')
-        .ok_or_else(|| format!("{text:?} is not a method and a path: write \"GET /parcels/{{id}}\""))?;
-    Ok(Allowed {
-        method: method.parse().map_err(|error: crate::path::MethodError| error.to_string())?,
-        path: path.parse().map_err(|error: crate::path::PathTemplateError| error.to_string())?,
-    })
-}
-
-impl RawConfig {
-    fn check(self, key: &str, faults: &mut Faults) -> ConfigRule {
-        let description = faults.text(&format!("{key}.description"), self.description, 500);
-        if let Some(default) = &self.default
-            && default.kind() != self.kind
-        {
-            let (kind, given) = (self.kind, default.kind());
-            faults.add(format!("{key}.default"), format_args!("it is of type {given}; `type` says {kind}"));
-        }
-        ConfigRule { description, kind: self.kind, default: self.default }
-    }
-}
-
-impl RawKey {
-    fn check(self, key: &str, faults: &mut Faults) -> KeyRule {
-        let description = faults.text(&format!("{key}.description"), self.description, 500);
-        if self.r#use.is_empty() {
-            faults.add(format!("{key}.use"), "name at least one of \"mac\", \"digest\", \"sign\", \"verify\"");
-        }
-        KeyRule { description, uses: self.r#use }
-    }
-}
-
-impl RawLimits {
-    fn check(self, faults: &mut Faults) -> LimitsPatch {
-        let patch = LimitsPatch {
-            memory: self.memory,
-            cpu: self.cpu,
-            deadline: self.deadline,
-            concurrency: self.concurrency,
-            upstream_calls: self.upstream_calls,
-            upstream_bytes: self.upstream_bytes,
-            request_bytes: self.request_bytes,
-            response_bytes: self.response_bytes,
-            cache_bytes: self.cache_bytes,
-        };
-        for (field, value, ceiling) in patch.above(&Limits::ceilings()) {
-            let key = format!("limits.{}", kebab(field));
-            faults.add(key, format_args!("{value} is more than the platform allows: write at most {ceiling}"));
-        }
-        patch
-    }
-}
-
-fn kebab(camel: &str) -> String {
-    let mut kebab = String::with_capacity(camel.len() + 2);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            kebab.push('-');
-        }
-        kebab.push(c.to_ascii_lowercase());
-    }
-    kebab
 }

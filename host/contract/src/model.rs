@@ -53,6 +53,16 @@ impl Contract {
         }
         rules
     }
+
+    /// The type of the values themselves, behind aliases and one option, and the rules in force for them at a place
+    /// that has rules of its own.
+    pub fn held<'a>(&'a self, ty: &'a Type, own: &Rules) -> (&'a Type, Rules) {
+        let rules = own.over(&self.rules_of(ty));
+        match self.resolve(ty) {
+            Type::Option(inner) => (self.resolve(inner), rules.over(&self.rules_of(inner))),
+            target => (target, rules),
+        }
+    }
 }
 
 /// One operation: a function of one of the contract's interfaces.
@@ -194,6 +204,23 @@ pub enum Type {
     Named(TypeId),
 }
 
+impl Type {
+    /// The least and the greatest number of an integer type; none for all others.
+    pub fn range(&self) -> Option<(i128, i128)> {
+        match self {
+            Type::U8 => Some((0, u8::MAX.into())),
+            Type::U16 => Some((0, u16::MAX.into())),
+            Type::U32 => Some((0, u32::MAX.into())),
+            Type::U64 => Some((0, u64::MAX.into())),
+            Type::S8 => Some((i8::MIN.into(), i8::MAX.into())),
+            Type::S16 => Some((i16::MIN.into(), i16::MAX.into())),
+            Type::S32 => Some((i32::MIN.into(), i32::MAX.into())),
+            Type::S64 => Some((i64::MIN.into(), i64::MAX.into())),
+            _ => None,
+        }
+    }
+}
+
 /// A type with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TypeDef {
@@ -286,6 +313,33 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] = [Format::Date, Format::DateTime, Format::Email, Format::Uri, Format::Uuid];
+
+    /// Whether a text is of this form.
+    pub fn fits(self, text: &str) -> bool {
+        match self {
+            Format::Date => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
+            Format::DateTime => text.parse::<jiff::Timestamp>().is_ok(),
+            Format::Email => text.split_once('@').is_some_and(|(local, domain)| {
+                !local.is_empty() && domain.contains('.') && !text.contains(char::is_whitespace)
+            }),
+            Format::Uri => text.split_once(':').is_some_and(|(scheme, rest)| {
+                scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+                    && !rest.is_empty()
+                    && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+            }),
+            Format::Uuid => {
+                text.len() == 36
+                    && text.bytes().enumerate().all(|(index, byte)| match index {
+                        8 | 13 | 18 | 23 => byte == b'-',
+                        _ => byte.is_ascii_hexdigit(),
+                    })
+            }
+        }
+    }
+
     /// The name in directives and JSON Schema.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -316,6 +370,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether they say what values are allowed.
+    pub fn constrain(&self) -> bool {
+        self.format.is_some() || self.pattern.is_some() || self.min.is_some() || self.max.is_some()
+    }
+
     /// These rules, with the other's where these have none.
     pub fn over(&self, under: &Rules) -> Rules {
         Rules {
@@ -338,5 +397,31 @@ impl PartialEq for Rules {
             && self.min == other.min
             && self.max == other.max
             && self.example == other.example
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_take_what_exists_only() {
+        let cases = [
+            (Format::Date, "2024-02-29", true),
+            (Format::Date, "2025-02-29", false),
+            (Format::Date, "2025-2-1", false),
+            (Format::Date, "20250201", false),
+            (Format::DateTime, "2025-07-01T08:30:00+07:00", true),
+            (Format::DateTime, "2025-07-01T08:30:00", false),
+            (Format::Email, "a@b.vn", true),
+            (Format::Email, "a b@c.vn", false),
+            (Format::Uri, "https://a.vn/x", true),
+            (Format::Uri, "a.vn/x", false),
+            (Format::Uuid, "0197c0de-0000-7000-8000-000000000000", true),
+            (Format::Uuid, "0197c0de00007000-8000-0000-00000000000", false),
+        ];
+        for (format, text, expected) in cases {
+            assert_eq!(format.fits(text), expected, "{text}");
+        }
     }
 }

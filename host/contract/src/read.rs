@@ -1,25 +1,24 @@
 //! WIT text to [`Contract`]: names, types, documentation, directives and routes, all checked.
 
+mod check;
+mod text;
+mod types;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use truc_model::OperationName;
 use wit_parser::{
-    FunctionKind, InterfaceId, PackageId, Resolve, SourceMap, Span, Stability, TypeDefKind, TypeOwner,
-    UnresolvedPackageGroup, WorldItem,
+    FunctionKind, InterfaceId, PackageId, Resolve, SourceMap, Span, Stability, TypeDefKind, WorldItem,
 };
 
 use crate::directive::{self, Docs};
 use crate::manifest::ContractId;
-use crate::model::{
-    Case, Contract, ErrorCase, Fallible, Field, Label, Operation, Parameter, Pii, Place, Type, TypeDef, TypeId,
-    TypeKind,
-};
+use crate::model::{Contract, ErrorCase, Fallible, Operation, Parameter, Place, Type, TypeKind};
+use crate::names::camel;
 use crate::path::{Method, PathTemplate, Segment};
-
-/// Types nested deeper than this are refused.
-const MAX_DEPTH: usize = 32;
+use crate::schema::PROBLEM_DETAILS;
 
 /// Why a text is not a contract that can be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +26,7 @@ const MAX_DEPTH: usize = 32;
 pub struct ContractError {
     /// File, line and column.
     pub place: String,
-    /// Interface and item.
+    /// Package, interface and item.
     pub item: String,
     /// What is wrong and what to write instead.
     pub reason: String,
@@ -70,57 +69,51 @@ pub fn sources_in(dirs: &[&Path]) -> Result<Vec<(String, String)>, SourceError> 
 /// The first thing that keeps the text from being served.
 pub fn read_sources(sources: &[(String, String)]) -> Result<Contract, ContractError> {
     let (resolve, package) = resolve_sources(sources)?;
-    Reader::new(&resolve, package).contract()
+    Reader::new(&resolve, package, place_of_package(sources))?.read()
 }
 
 /// Parses the files of one package together with `truc:connector`.
 pub(crate) fn resolve_sources(sources: &[(String, String)]) -> Result<(Resolve, PackageId), ContractError> {
-    let error = |reason: String| ContractError {
-        place: sources.first().map(|(name, _)| name.clone()).unwrap_or_else(|| "no file".to_owned()),
-        item: "the text".to_owned(),
-        reason,
+    let error = |place: String, reason: String| {
+        let lines: Vec<&str> = reason.lines().map(str::trim).collect();
+        ContractError { place, item: "the text".to_owned(), reason: lines.join(" ") }
     };
+    let place = |span: Span, located: String| if span.is_known() { located } else { place_of_package(sources) };
     if sources.is_empty() {
-        return Err(error("there is no `.wit` file".to_owned()));
+        return Err(error("no file".to_owned(), "there is no `.wit` file".to_owned()));
     }
-    let mut resolve = Resolve::default();
-    resolve
-        .push_source("truc:connector", crate::CONNECTOR_WIT)
-        .map_err(|cause| error(format!("the host's own package cannot be read: {cause:#}")))?;
     let mut map = SourceMap::new();
     for (name, text) in sources {
-        map.push_str(name, text.as_str());
+        map.push_str(name, text::prepare(name, text)?);
     }
-    let group: UnresolvedPackageGroup = map.parse().map_err(|(map, cause)| error(cause.render(&map)))?;
-    let pushed = resolve.push_group(group);
-    match pushed {
+    let group = map.parse().map_err(|(map, cause)| {
+        let span = cause.kind().span();
+        error(place(span, map.render_location(span)), cause.kind().to_string())
+    })?;
+    let mut resolve = Resolve::default();
+    resolve
+        .push_source(crate::CONNECTOR_PACKAGE, crate::CONNECTOR_WIT)
+        .map_err(|cause| error(crate::CONNECTOR_PACKAGE.to_owned(), format!("{cause:#}")))?;
+    match resolve.push_group(group) {
         Ok(package) => Ok((resolve, package)),
-        Err(cause) => Err(error(resolve.render_error(&cause.into()))),
+        Err(cause) => {
+            let span = cause.kind().span();
+            Err(error(place(span, resolve.render_location(span)), cause.kind().to_string()))
+        }
     }
 }
 
-/// The name in JSON of a WIT name: camelCase.
-pub(crate) fn camel(kebab: &str) -> String {
-    let mut words = kebab.split('-');
-    let mut camel = words.next().unwrap_or_default().to_ascii_lowercase();
-    for word in words {
-        push_capitalised(&mut camel, word);
+/// Where the `package` line stands, for faults of the package as a whole; the parser does not keep it.
+fn place_of_package(sources: &[(String, String)]) -> String {
+    let lines = sources.iter().flat_map(|(name, text)| {
+        text.lines().enumerate().map(move |(index, line)| (name, index + 1, line))
+    });
+    let mut packages = lines.filter(|(_, _, line)| line.trim_start().starts_with("package "));
+    match (packages.next(), sources.first()) {
+        (Some((name, line, _)), _) => format!("{name}:{line}:1"),
+        (None, Some((name, _))) => format!("{name}:1:1"),
+        (None, None) => String::new(),
     }
-    camel
-}
-
-/// The name in JSON Schema of a WIT name: PascalCase.
-fn pascal(kebab: &str) -> String {
-    kebab.split('-').fold(String::new(), |mut pascal, word| {
-        push_capitalised(&mut pascal, word);
-        pascal
-    })
-}
-
-fn push_capitalised(target: &mut String, word: &str) {
-    let mut chars = word.chars();
-    target.extend(chars.next().map(|c| c.to_ascii_uppercase()));
-    target.push_str(&chars.as_str().to_ascii_lowercase());
 }
 
 /// The HTTP status that a case name stands for where no `@status` says otherwise.
@@ -141,49 +134,85 @@ fn status_of(case: &str) -> u16 {
 struct Reader<'a> {
     resolve: &'a Resolve,
     package: PackageId,
-    types: Vec<TypeDef>,
+    /// Where the package is declared.
+    package_place: String,
+    /// The contract as far as it is read.
+    contract: Contract,
     known: HashMap<wit_parser::TypeId, Type>,
+    /// How deeply each type of the contract is nested.
+    heights: Vec<usize>,
+    /// The schema names that are taken.
     names: BTreeSet<String>,
+    /// The types with `@status` on their cases.
+    statuses: BTreeMap<wit_parser::TypeId, Statuses>,
+}
+
+/// The `@status` directives on the cases of one type.
+struct Statuses {
+    at: At,
+    by_case: BTreeMap<Arc<str>, u16>,
+    /// Whether an operation returns the type as its error.
+    heeded: bool,
 }
 
 /// Where an item stands, for error messages.
 #[derive(Clone)]
 struct At {
+    /// Unknown for the package as a whole.
     span: Span,
     item: String,
 }
 
 impl<'a> Reader<'a> {
-    fn new(resolve: &'a Resolve, package: PackageId) -> Self {
-        Self { resolve, package, types: Vec::new(), known: HashMap::new(), names: BTreeSet::new() }
-    }
-
-    fn refuse<T>(&self, at: &At, reason: impl Into<String>) -> Result<T, ContractError> {
-        Err(ContractError {
-            place: self.resolve.render_location(at.span),
-            item: at.item.clone(),
-            reason: reason.into(),
+    fn new(resolve: &'a Resolve, package: PackageId, package_place: String) -> Result<Self, ContractError> {
+        #[expect(clippy::indexing_slicing, reason = "an arena is indexed by the identifiers it gave out")]
+        let name = &resolve.packages[package].name;
+        let Some(version) = name.version.clone() else {
+            return Err(ContractError {
+                place: package_place,
+                item: format!("package {name}"),
+                reason: "a contract needs a version, for instance `@1.0.0`".to_owned(),
+            });
+        };
+        let id = ContractId { namespace: name.namespace.clone(), name: name.name.clone(), version };
+        let contract = Contract { id, docs: String::new(), operations: Vec::new(), types: Vec::new() };
+        Ok(Self {
+            resolve,
+            package,
+            package_place,
+            contract,
+            known: HashMap::new(),
+            heights: Vec::new(),
+            names: BTreeSet::from([PROBLEM_DETAILS.to_owned()]),
+            statuses: BTreeMap::new(),
         })
     }
 
-    fn contract(mut self) -> Result<Contract, ContractError> {
-        let package = self.package().clone();
-        let top = At { span: Span::default(), item: format!("package {}", package.name) };
-        let Some(version) = package.name.version.clone() else {
-            return self.refuse(&top, "a contract needs a version, for instance `@1.0.0`");
+    fn refuse<T>(&self, at: &At, reason: impl Into<String>) -> Result<T, ContractError> {
+        let place = match at.span.is_known() {
+            true => self.resolve.render_location(at.span),
+            false => self.package_place.clone(),
         };
-        let id =
-            ContractId { namespace: package.name.namespace.clone(), name: package.name.name.clone(), version };
-        let docs = self.docs(package.docs.contents.as_deref(), directive::Place::Container, &top)?;
-        let mut operations = Vec::new();
+        Err(ContractError { place, item: at.item.clone(), reason: reason.into() })
+    }
+
+    fn read(mut self) -> Result<Contract, ContractError> {
+        let package = self.package();
+        let top = At { span: Span::default(), item: format!("package {}", package.name) };
+        self.contract.docs = self.docs(package.docs.contents.as_deref(), directive::Place::Container, &top)?.text;
+        let mut places = Vec::new();
         for interface in self.exported_interfaces(&top)? {
-            self.interface(interface, &mut operations)?;
+            self.interface(interface, &mut places)?;
         }
-        if operations.is_empty() {
+        if self.contract.operations.is_empty() {
             return self.refuse(&top, "no exported interface has a function");
         }
-        self.check_routes(&operations)?;
-        Ok(Contract { id, docs: docs.text, operations, types: self.types })
+        self.check_routes(&places)?;
+        self.check_identifiers(&places)?;
+        if let Some(unheeded) = self.statuses.values().find(|statuses| !statuses.heeded) {
+            return self.refuse(&unheeded.at, "`@status`: no operation returns this type as its error");
+        }
+        Ok(self.contract)
     }
 
     fn package(&self) -> &'a wit_parser::Package {
@@ -206,11 +235,16 @@ impl<'a> Reader<'a> {
         let Some(world) = self.package().worlds.get("connector").and_then(|id| self.resolve.worlds.get(*id)) else {
             return self.refuse(top, "it has no `world connector` that exports its interfaces");
         };
+        let at = At { span: world.span, item: format!("{}, world connector", top.item) };
+        self.docs(world.docs.contents.as_deref(), directive::Place::Container, &at)?;
         let mut interfaces = Vec::new();
         for (key, item) in &world.exports {
             let name = self.resolve.name_world_key(key);
-            let at = At { span: world.span, item: format!("world connector, export {name}") };
+            let at = At { span: world.span, item: format!("{}, export {name}", at.item) };
             match item {
+                WorldItem::Interface { id, .. } if self.wit_interface(*id).name.is_none() => {
+                    return self.refuse(&at, "declare the interface outside the world and export it by its name");
+                }
                 WorldItem::Interface { id, .. } if self.wit_interface(*id).package == Some(self.package) => {
                     interfaces.push(*id);
                 }
@@ -223,15 +257,18 @@ impl<'a> Reader<'a> {
         Ok(interfaces)
     }
 
-    fn interface(&mut self, id: InterfaceId, operations: &mut Vec<Operation>) -> Result<(), ContractError> {
+    /// Reads the operations of an interface; `places` gets where each stands.
+    fn interface(&mut self, id: InterfaceId, places: &mut Vec<At>) -> Result<(), ContractError> {
         let interface = self.wit_interface(id);
-        let name = interface.name.clone().unwrap_or_default();
-        let at = At { span: interface.span, item: format!("interface {name}") };
+        let name = interface.name.as_deref().unwrap_or_default();
+        let export: Arc<str> = self.resolve.id_of(id).unwrap_or_else(|| name.to_owned()).into();
+        let at = At { span: interface.span, item: format!("interface {export}") };
         self.docs(interface.docs.contents.as_deref(), directive::Place::Container, &at)?;
-        let export: Arc<str> = self.resolve.id_of(id).unwrap_or_else(|| name.clone()).into();
         for (function_name, function) in &interface.functions {
-            let at = At { span: function.span, item: format!("{name}/{function_name}") };
-            operations.push(self.operation(&name, &export, function, &at)?);
+            let at = At { span: function.span, item: format!("{export}#{function_name}") };
+            let operation = self.operation(name, &export, function, &at)?;
+            self.contract.operations.push(operation);
+            places.push(at);
         }
         Ok(())
     }
@@ -348,59 +385,17 @@ impl<'a> Reader<'a> {
     fn bind_whole_body(&self, parameters: &mut [Parameter]) {
         let mut members = parameters.iter_mut().filter(|parameter| parameter.place == Place::Member);
         if let (Some(only), None) = (members.next(), members.next())
-            && self.is_record(&only.ty)
+            && matches!(self.kind_of(&only.ty), Some(TypeKind::Record(_)))
         {
             only.place = Place::Body;
         }
     }
 
-    fn is_record(&self, ty: &Type) -> bool {
-        matches!(self.kind_of(ty), Some(TypeKind::Record(_)))
-    }
-
     /// The definition behind any chain of aliases, where there is one.
     fn kind_of(&self, ty: &Type) -> Option<&TypeKind> {
-        match ty {
-            Type::Named(id) => match &self.types.get(id.0)?.kind {
-                TypeKind::Alias(target) => self.kind_of(target),
-                kind => Some(kind),
-            },
+        match self.contract.resolve(ty) {
+            Type::Named(id) => self.contract.named(*id).map(|definition| &definition.kind),
             _ => None,
-        }
-    }
-
-    fn structural<'t>(&'t self, ty: &'t Type) -> &'t Type {
-        match ty {
-            Type::Named(id) => match self.types.get(id.0).map(|definition| &definition.kind) {
-                Some(TypeKind::Alias(target)) => self.structural(target),
-                _ => ty,
-            },
-            _ => ty,
-        }
-    }
-
-    fn check_place(&self, place: Place, ty: &Type, at: &At) -> Result<(), ContractError> {
-        let fits = match (place, self.structural(ty)) {
-            (Place::Path, scalar) => self.is_scalar(scalar),
-            (Place::Query, Type::Option(inner) | Type::List(inner)) => self.is_scalar(self.structural(inner)),
-            (Place::Query, scalar) => self.is_scalar(scalar),
-            _ => true,
-        };
-        match (fits, place) {
-            (true, _) => Ok(()),
-            (false, Place::Path) => self.refuse(at, "a path segment binds a number, text, boolean or enumeration"),
-            (false, _) => self.refuse(
-                at,
-                "the query binds numbers, texts, booleans and enumerations, options and lists of them; use POST for more",
-            ),
-        }
-    }
-
-    fn is_scalar(&self, ty: &Type) -> bool {
-        match ty {
-            Type::Named(_) => matches!(self.kind_of(ty), Some(TypeKind::Enum(_))),
-            Type::Bytes | Type::List(_) | Type::Tuple(_) | Type::Option(_) | Type::Result(..) => false,
-            _ => true,
         }
     }
 
@@ -410,7 +405,7 @@ impl<'a> Reader<'a> {
         at: &At,
     ) -> Result<(Option<Type>, Fallible, Vec<ErrorCase>), ContractError> {
         let Some(result) = result else { return Ok((None, Fallible::Never, Vec::new())) };
-        let outcome = match result {
+        let outcome = match self.behind_aliases(result) {
             wit_parser::Type::Id(id) => match &self.wit_type(id).kind {
                 TypeDefKind::Result(outcome) => outcome,
                 _ => return Ok((Some(self.ty(&result, at, 0)?), Fallible::Never, Vec::new())),
@@ -421,330 +416,53 @@ impl<'a> Reader<'a> {
         let needs = "its error needs a type: `problem` of `truc:connector/types`, or a variant of its own";
         let Some(error) = outcome.err else { return self.refuse(at, needs) };
         let error_type = self.ty(&error, at, 0)?;
-        let statuses = self.statuses(error)?;
-        let cases: Vec<(Arc<str>, String, Option<Type>)> = match self.kind_of(&error_type) {
+        let statuses = match self.behind_aliases(error) {
+            wit_parser::Type::Id(id) => self.statuses.get_mut(&id),
+            _ => None,
+        };
+        let statuses = statuses.map(|statuses| {
+            statuses.heeded = true;
+            statuses.by_case.clone()
+        });
+        let status = |name: &Arc<str>| {
+            statuses.as_ref().and_then(|by_case| by_case.get(name)).copied().unwrap_or_else(|| status_of(name))
+        };
+        let (fallible, errors) = match self.kind_of(&error_type) {
             Some(TypeKind::Variant(cases)) => {
-                cases.iter().map(|case| (case.name.clone(), case.docs.clone(), case.payload.clone())).collect()
+                let cases = cases.iter().map(|case| ErrorCase {
+                    status: status(&case.name),
+                    name: case.name.clone(),
+                    docs: case.docs.clone(),
+                    payload: case.payload.clone(),
+                });
+                (Fallible::Variant, cases.collect())
             }
             Some(TypeKind::Enum(labels)) => {
-                labels.iter().map(|label| (label.name.clone(), label.docs.clone(), None)).collect()
+                let cases = labels.iter().map(|label| ErrorCase {
+                    status: status(&label.name),
+                    name: label.name.clone(),
+                    docs: label.docs.clone(),
+                    payload: None,
+                });
+                (Fallible::Enum, cases.collect())
             }
             _ => return self.refuse(at, needs),
         };
-        let fallible = match self.kind_of(&error_type) {
-            Some(TypeKind::Enum(_)) => Fallible::Enum,
-            _ => Fallible::Variant,
-        };
-        let errors = cases
-            .into_iter()
-            .map(|(name, docs, payload)| ErrorCase {
-                status: statuses.get(name.as_ref()).copied().unwrap_or_else(|| status_of(&name)),
-                name,
-                docs,
-                payload,
-            })
-            .collect();
         Ok((ok, fallible, errors))
     }
 
-    /// The `@status` directives of an error type's cases.
-    fn statuses(&self, ty: wit_parser::Type) -> Result<BTreeMap<String, u16>, ContractError> {
-        let mut statuses = BTreeMap::new();
+    fn behind_aliases(&self, ty: wit_parser::Type) -> wit_parser::Type {
         let mut ty = ty;
-        while let wit_parser::Type::Id(id) = ty {
-            let comments: Vec<(&String, &wit_parser::Docs, Span)> = match &self.wit_type(id).kind {
-                TypeDefKind::Type(target) => {
-                    ty = *target;
-                    continue;
-                }
-                TypeDefKind::Variant(variant) => {
-                    variant.cases.iter().map(|case| (&case.name, &case.docs, case.span)).collect()
-                }
-                TypeDefKind::Enum(labels) => {
-                    labels.cases.iter().map(|case| (&case.name, &case.docs, case.span)).collect()
-                }
-                _ => Vec::new(),
-            };
-            for (name, docs, span) in comments {
-                let at = At { span, item: format!("case {name}") };
-                let docs = self.docs(docs.contents.as_deref(), directive::Place::Case, &at)?;
-                statuses.extend(docs.status.map(|status| (name.clone(), status)));
-            }
-            break;
+        while let wit_parser::Type::Id(id) = ty
+            && let TypeDefKind::Type(target) = self.wit_type(id).kind
+        {
+            ty = target;
         }
-        Ok(statuses)
+        ty
     }
 
     fn docs(&self, comment: Option<&str>, place: directive::Place, at: &At) -> Result<Docs, ContractError> {
         directive::parse(comment, place).or_else(|error| self.refuse(at, error.to_string()))
-    }
-
-    fn ty(&mut self, ty: &wit_parser::Type, at: &At, depth: usize) -> Result<Type, ContractError> {
-        if depth > MAX_DEPTH {
-            return self.refuse(at, format!("its type is nested more than {MAX_DEPTH} deep"));
-        }
-        Ok(match ty {
-            wit_parser::Type::Bool => Type::Bool,
-            wit_parser::Type::U8 => Type::U8,
-            wit_parser::Type::U16 => Type::U16,
-            wit_parser::Type::U32 => Type::U32,
-            wit_parser::Type::U64 => Type::U64,
-            wit_parser::Type::S8 => Type::S8,
-            wit_parser::Type::S16 => Type::S16,
-            wit_parser::Type::S32 => Type::S32,
-            wit_parser::Type::S64 => Type::S64,
-            wit_parser::Type::F32 => Type::F32,
-            wit_parser::Type::F64 => Type::F64,
-            wit_parser::Type::Char => Type::Char,
-            wit_parser::Type::String => Type::String,
-            wit_parser::Type::ErrorContext => return self.refuse(at, "`error-context` cannot be served"),
-            wit_parser::Type::Id(id) => match self.known.get(id) {
-                Some(known) => known.clone(),
-                None => {
-                    let built = self.defined(*id, at, depth)?;
-                    self.known.insert(*id, built.clone());
-                    built
-                }
-            },
-        })
-    }
-
-    fn defined(&mut self, id: wit_parser::TypeId, at: &At, depth: usize) -> Result<Type, ContractError> {
-        let definition = self.wit_type(id);
-        let inner = depth + 1;
-        match &definition.kind {
-            TypeDefKind::List(wit_parser::Type::U8) if definition.name.is_none() => Ok(Type::Bytes),
-            TypeDefKind::List(item) if definition.name.is_none() => {
-                Ok(Type::List(Box::new(self.ty(item, at, inner)?)))
-            }
-            TypeDefKind::Option(item) if definition.name.is_none() => {
-                let item = self.ty(item, at, inner)?;
-                if matches!(self.structural(&item), Type::Option(_)) {
-                    return self.refuse(at, "an option inside an option has no JSON; use a variant");
-                }
-                Ok(Type::Option(Box::new(item)))
-            }
-            TypeDefKind::Tuple(tuple) if definition.name.is_none() => {
-                let items = tuple.types.iter().map(|item| self.ty(item, at, inner)).collect::<Result<_, _>>()?;
-                Ok(Type::Tuple(items))
-            }
-            TypeDefKind::Result(result) if definition.name.is_none() => {
-                let mut side = |ty: &Option<wit_parser::Type>| {
-                    ty.as_ref().map(|ty| self.ty(ty, at, inner).map(Box::new)).transpose()
-                };
-                Ok(Type::Result(side(&result.ok)?, side(&result.err)?))
-            }
-            TypeDefKind::Type(target) if self.same_name(id, target) => self.ty(target, at, depth),
-            _ => self.named(id, at, inner),
-        }
-    }
-
-    /// Whether a type is the mere `use` of one of the same name.
-    fn same_name(&self, id: wit_parser::TypeId, target: &wit_parser::Type) -> bool {
-        match target {
-            wit_parser::Type::Id(target) => self.wit_type(*target).name == self.wit_type(id).name,
-            _ => false,
-        }
-    }
-
-    fn named(&mut self, id: wit_parser::TypeId, at: &At, depth: usize) -> Result<Type, ContractError> {
-        let definition = self.wit_type(id);
-        let Some(name) = &definition.name else {
-            return self.refuse(at, "resources, streams, futures, maps and fixed-length lists cannot be served");
-        };
-        let at = At { span: definition.span, item: format!("type {name}") };
-        let docs = self.docs(definition.docs.contents.as_deref(), directive::Place::Value, &at)?;
-        let kind = match &definition.kind {
-            TypeDefKind::Record(record) => TypeKind::Record(self.fields(&record.fields, name, depth)?),
-            TypeDefKind::Variant(variant) => TypeKind::Variant(self.cases(&variant.cases, name, depth)?),
-            TypeDefKind::Enum(labels) => {
-                let labels = labels.cases.iter().map(|case| (&case.name, &case.docs, case.span));
-                TypeKind::Enum(self.labels(labels, name)?)
-            }
-            TypeDefKind::Flags(flags) => {
-                let labels = flags.flags.iter().map(|flag| (&flag.name, &flag.docs, flag.span));
-                TypeKind::Flags(self.labels(labels, name)?)
-            }
-            TypeDefKind::Type(target) => TypeKind::Alias(self.ty(target, &at, depth)?),
-            TypeDefKind::List(wit_parser::Type::U8) => TypeKind::Alias(Type::Bytes),
-            TypeDefKind::List(item) => TypeKind::Alias(Type::List(Box::new(self.ty(item, &at, depth)?))),
-            TypeDefKind::Option(item) => {
-                let item = self.ty(item, &at, depth)?;
-                if matches!(self.structural(&item), Type::Option(_)) {
-                    return self.refuse(&at, "an option inside an option has no JSON; use a variant");
-                }
-                TypeKind::Alias(Type::Option(Box::new(item)))
-            }
-            TypeDefKind::Tuple(tuple) => {
-                let items = tuple.types.iter().map(|item| self.ty(item, &at, depth)).collect::<Result<_, _>>()?;
-                TypeKind::Alias(Type::Tuple(items))
-            }
-            TypeDefKind::Result(result) => {
-                let ok = result.ok.map(|ty| self.ty(&ty, &at, depth).map(Box::new)).transpose()?;
-                let err = result.err.map(|ty| self.ty(&ty, &at, depth).map(Box::new)).transpose()?;
-                TypeKind::Alias(Type::Result(ok, err))
-            }
-            _ => {
-                return self.refuse(&at, "resources, streams, futures, maps and fixed-length lists cannot be served");
-            }
-        };
-        let schema_name = self.schema_name(definition, name);
-        let wit = match definition.owner {
-            TypeOwner::Interface(owner) => format!("{}#{name}", self.resolve.id_of(owner).unwrap_or_default()),
-            _ => name.clone(),
-        };
-        let type_id = TypeId(self.types.len());
-        let pii = docs.rules.pii.max(self.pii_of_kind(&kind));
-        let rules = docs.rules;
-        self.types.push(TypeDef { name: schema_name.into(), wit, docs: docs.text, rules: rules.clone(), pii, kind });
-        self.check_rules(&rules, &Type::Named(type_id), &at)?;
-        Ok(Type::Named(type_id))
-    }
-
-    /// A name for JSON Schema that no other type of this contract has.
-    fn schema_name(&mut self, definition: &wit_parser::TypeDef, name: &str) -> String {
-        let mut schema_name = pascal(name);
-        if self.names.contains(&schema_name)
-            && let TypeOwner::Interface(owner) = definition.owner
-            && let Some(interface) = &self.wit_interface(owner).name
-        {
-            schema_name = pascal(interface) + &schema_name;
-        }
-        while !self.names.insert(schema_name.clone()) {
-            schema_name.push('X');
-        }
-        schema_name
-    }
-
-    fn fields(
-        &mut self,
-        fields: &[wit_parser::Field],
-        owner: &str,
-        depth: usize,
-    ) -> Result<Vec<Field>, ContractError> {
-        let mut built = Vec::with_capacity(fields.len());
-        for field in fields {
-            let at = At { span: field.span, item: format!("{owner}.{}", field.name) };
-            let docs = self.docs(field.docs.contents.as_deref(), directive::Place::Value, &at)?;
-            let ty = self.ty(&field.ty, &at, depth)?;
-            self.check_rules(&docs.rules, &ty, &at)?;
-            built.push(Field {
-                name: field.name.as_str().into(),
-                json: camel(&field.name).into(),
-                docs: docs.text,
-                rules: docs.rules,
-                ty,
-            });
-        }
-        if let Some(first) = fields.first() {
-            let at = At { span: first.span, item: format!("record {owner}") };
-            self.check_camel(fields.iter().map(|field| field.name.as_str()), &at)?;
-        }
-        Ok(built)
-    }
-
-    fn cases(&mut self, cases: &[wit_parser::Case], owner: &str, depth: usize) -> Result<Vec<Case>, ContractError> {
-        let mut built = Vec::with_capacity(cases.len());
-        for case in cases {
-            let at = At { span: case.span, item: format!("{owner}.{}", case.name) };
-            let docs = self.docs(case.docs.contents.as_deref(), directive::Place::Case, &at)?;
-            let payload = case.ty.as_ref().map(|ty| self.ty(ty, &at, depth)).transpose()?;
-            built.push(Case { name: case.name.as_str().into(), docs: docs.text, payload });
-        }
-        Ok(built)
-    }
-
-    fn labels<'l>(
-        &self,
-        labels: impl Iterator<Item = (&'l String, &'l wit_parser::Docs, Span)>,
-        owner: &str,
-    ) -> Result<Vec<Label>, ContractError> {
-        labels
-            .map(|(name, docs, span)| {
-                let at = At { span, item: format!("{owner}.{name}") };
-                let docs = self.docs(docs.contents.as_deref(), directive::Place::Case, &at)?;
-                Ok(Label { name: name.as_str().into(), docs: docs.text })
-            })
-            .collect()
-    }
-
-    /// Two WIT names that become one in JSON would hide one another.
-    fn check_camel<'n>(&self, names: impl Iterator<Item = &'n str>, at: &At) -> Result<(), ContractError> {
-        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-        for name in names {
-            if let Some(other) = seen.insert(camel(name), name) {
-                let json = camel(name);
-                return self.refuse(at, format!("`{other}` and `{name}` are both `{json}` in JSON; rename one"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Rules must make sense for the type they stand on.
-    fn check_rules(&self, rules: &crate::model::Rules, ty: &Type, at: &At) -> Result<(), ContractError> {
-        let mut ty = self.structural(ty);
-        if let Type::Option(inner) = ty {
-            ty = self.structural(inner);
-        }
-        let is_text = matches!(ty, Type::String);
-        if rules.format.is_some() && !is_text {
-            return self.refuse(at, "`@format` goes with texts only");
-        }
-        if rules.pattern.is_some() && !is_text {
-            return self.refuse(at, "`@pattern` goes with texts only");
-        }
-        let sized = !matches!(ty, Type::Bool | Type::Char | Type::Result(..) | Type::Tuple(_) | Type::Named(_));
-        if (rules.min.is_some() || rules.max.is_some()) && !sized {
-            return self.refuse(at, "`@min` and `@max` go with numbers, texts and lists only");
-        }
-        match (rules.min, rules.max) {
-            (Some(min), Some(max)) if min > max => self.refuse(at, format!("`@min` {min} is above `@max` {max}")),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_routes(&self, operations: &[Operation]) -> Result<(), ContractError> {
-        for (index, operation) in operations.iter().enumerate() {
-            let earlier = operations.iter().take(index).find(|earlier| {
-                earlier.method == operation.method && earlier.path.same_shape(&operation.path)
-            });
-            if let Some(earlier) = earlier {
-                let at = At { span: Span::default(), item: operation.name.to_string() };
-                let (method, path) = (operation.method, &operation.path);
-                return self.refuse(&at, format!("{method} {path} is already the route of {}", earlier.name));
-            }
-        }
-        Ok(())
-    }
-
-    fn pii_of(&self, operation: &Operation) -> Option<Pii> {
-        let parameters =
-            operation.parameters.iter().map(|parameter| parameter.rules.pii.max(self.pii_in(&parameter.ty)));
-        let results = operation.ok.iter().map(|ty| self.pii_in(ty));
-        parameters.chain(results).max().flatten()
-    }
-
-    fn pii_in(&self, ty: &Type) -> Option<Pii> {
-        match ty {
-            Type::List(item) | Type::Option(item) => self.pii_in(item),
-            Type::Tuple(items) => items.iter().map(|item| self.pii_in(item)).max().flatten(),
-            Type::Result(ok, err) => ok.iter().chain(err).map(|ty| self.pii_in(ty)).max().flatten(),
-            Type::Named(id) => self.types.get(id.0)?.pii,
-            _ => None,
-        }
-    }
-
-    fn pii_of_kind(&self, kind: &TypeKind) -> Option<Pii> {
-        match kind {
-            TypeKind::Alias(target) => self.pii_in(target),
-            TypeKind::Record(fields) => {
-                fields.iter().map(|field| field.rules.pii.max(self.pii_in(&field.ty))).max().flatten()
-            }
-            TypeKind::Variant(cases) => {
-                cases.iter().filter_map(|case| case.payload.as_ref()).map(|ty| self.pii_in(ty)).max().flatten()
-            }
-            TypeKind::Enum(_) | TypeKind::Flags(_) => None,
-        }
     }
 }
 

@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Contract, Field, Label, Pii, Rules, Type, TypeDef, TypeKind};
 
+/// The name of the schema of problem documents; no type of a contract has it.
+pub(crate) const PROBLEM_DETAILS: &str = "ProblemDetails";
+
 /// Where schemas of named types are found in an OpenAPI document.
 const SCHEMAS: &str = "#/components/schemas/";
 
@@ -99,15 +102,12 @@ fn enumeration(labels: &[Label]) -> Map<String, Value> {
 
 fn bare(contract: &Contract, ty: &Type) -> Map<String, Value> {
     let inner = |ty: &Type| of(contract, ty, &Rules::default(), "");
-    let integer = |min: i64, max: i64| json!({ "type": "integer", "minimum": min, "maximum": max });
     let schema = match ty {
         Type::Bool => json!({ "type": "boolean" }),
-        Type::U8 => integer(0, u8::MAX.into()),
-        Type::U16 => integer(0, u16::MAX.into()),
-        Type::U32 => integer(0, u32::MAX.into()),
-        Type::S8 => integer(i8::MIN.into(), i8::MAX.into()),
-        Type::S16 => integer(i16::MIN.into(), i16::MAX.into()),
-        Type::S32 => integer(i32::MIN.into(), i32::MAX.into()),
+        Type::U8 | Type::U16 | Type::U32 | Type::S8 | Type::S16 | Type::S32 => {
+            let (least, most) = ty.range().unzip();
+            json!({ "type": "integer", "minimum": small(least), "maximum": small(most) })
+        }
         Type::U64 => json!({ "type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$" }),
         Type::S64 => json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$" }),
         Type::F32 | Type::F64 => json!({ "type": "number" }),
@@ -139,6 +139,11 @@ fn bare(contract: &Contract, ty: &Type) -> Map<String, Value> {
     }
 }
 
+/// A bound as JSON; none where there is none or JSON numbers do not hold it everywhere.
+fn small(bound: Option<i128>) -> Option<i64> {
+    bound.and_then(|bound| i64::try_from(bound).ok())
+}
+
 /// Adds the rules as keywords that fit the type.
 fn constrain(contract: &Contract, ty: &Type, rules: &Rules, schema: &mut Map<String, Value>) {
     let target = contract.resolve(ty);
@@ -155,24 +160,44 @@ fn constrain(contract: &Contract, ty: &Type, rules: &Rules, schema: &mut Map<Str
             schema.insert(keyword.to_owned(), value);
         }
     };
-    let bound = |bound: Option<i128>| bound.and_then(|bound| i64::try_from(bound).ok()).map(Value::from);
+    let (min, max) = (small(rules.min), small(rules.max));
     match target {
         Type::String => {
             set("format", rules.format.map(|format| json!(format.as_str())));
             set("pattern", rules.pattern.as_ref().map(|pattern| json!(pattern.as_str())));
-            set("minLength", bound(rules.min));
-            set("maxLength", bound(rules.max));
+            set("minLength", min.map(Value::from));
+            set("maxLength", max.map(Value::from));
         }
         Type::List(_) => {
-            set("minItems", bound(rules.min));
-            set("maxItems", bound(rules.max));
+            set("minItems", min.map(Value::from));
+            set("maxItems", max.map(Value::from));
         }
         Type::U8 | Type::U16 | Type::U32 | Type::S8 | Type::S16 | Type::S32 => {
-            set("minimum", bound(rules.min));
-            set("maximum", bound(rules.max));
+            set("minimum", min.map(Value::from));
+            set("maximum", max.map(Value::from));
         }
+        // Base64 writes three bytes as four characters.
+        Type::Bytes => {
+            let characters = |bytes: i64| Value::from(4 * bytes.unsigned_abs().div_ceil(3));
+            set("minLength", min.map(characters));
+            set("maxLength", max.map(characters));
+            set("description", bounds(rules, "bytes").map(Value::from));
+        }
+        // JSON Schema cannot bound a number that is written as a text.
+        Type::U64 | Type::S64 => set("description", bounds(rules, "").map(Value::from)),
         _ => {}
     }
+}
+
+/// Bounds in words.
+fn bounds(rules: &Rules, unit: &str) -> Option<String> {
+    let text = match (rules.min, rules.max) {
+        (Some(min), Some(max)) => format!("From {min} to {max} {unit}"),
+        (Some(min), None) => format!("At least {min} {unit}"),
+        (None, Some(max)) => format!("At most {max} {unit}"),
+        (None, None) => return None,
+    };
+    Some(format!("{}.", text.trim_end()))
 }
 
 fn describe(schema: &mut Map<String, Value>, docs: &str, rules: &Rules) {

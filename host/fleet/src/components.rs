@@ -1,17 +1,19 @@
 //! Component files: kept under their digest, checked against it when read.
 
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use truc_model::Digest;
 
-/// The folder in which component files are kept.
-pub struct Components(Dir);
+/// The folder in which component files are kept. Clones share it.
+#[derive(Clone)]
+pub struct Components(Arc<Dir>);
 
 impl Components {
     /// Keeps component files in a folder that was opened once.
     pub fn new(dir: Dir) -> Self {
-        Self(dir)
+        Self(Arc::new(dir))
     }
 
     /// Keeps a component durably. Keeping it again changes nothing.

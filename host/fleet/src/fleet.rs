@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use truc_egress::{Resolver, Secrets};
 use truc_identity::{Directory, Identity};
 use truc_model::{Clock, Digest, ServiceName, Timestamp};
-use truc_sandbox::{Cache, Origin, Program, Sandbox};
+use truc_sandbox::{Origin, Program, Sandbox};
 use truc_store::connectors::ConnectorRow;
 use truc_store::services::{NewRevision, RevisionRow};
 use truc_store::{Store, StoreError};
@@ -43,9 +43,10 @@ pub struct Parts {
 pub struct Fleet {
     parts: Parts,
     snapshot: ArcSwap<Snapshot>,
-    /// Programs by digest, so that a connector that serves twice is loaded once. Holding it also makes changes go one
-    /// at a time; the data plane never takes it.
+    /// Programs by digest, so that a connector that serves twice is loaded once; one is compiled at a time.
     programs: Mutex<HashMap<Digest, Arc<Program>>>,
+    /// Held while a change is written and put in force, never while something is compiled. The data plane takes neither.
+    change: Mutex<()>,
 }
 
 /// A connector as the admin API tells it.
@@ -96,6 +97,7 @@ impl Fleet {
             parts,
             snapshot: ArcSwap::from_pointee(Snapshot::new(HashMap::new(), directory)),
             programs: Mutex::new(HashMap::new()),
+            change: Mutex::new(()),
         };
         for row in active {
             let service = row.service.clone();
@@ -132,13 +134,16 @@ impl Fleet {
         let version = manifest.version.to_string();
         let connectors = self.parts.store.connectors();
         if let Some(row) = connectors.find(&manifest.name, &version).await? {
-            return if row.digest == digest {
-                Ok((summary(&row)?, program))
-            } else {
-                Err(FleetError::VersionTaken { name: manifest.name.to_string(), version, digest: row.digest })
-            };
+            if row.digest != digest {
+                let name = manifest.name.to_string();
+                return Err(FleetError::VersionTaken { name, version, digest: row.digest });
+            }
+            // The same bytes again: the way to bring back a file that was lost.
+            self.keep(digest, bytes).await?;
+            return Ok((summary(&row)?, program));
         }
-        self.parts.components.keep(&digest, &bytes).map_err(|cause| FleetError::File { digest, cause })?;
+        let size = bytes.len() as u64;
+        self.keep(digest, bytes).await?;
         let row = ConnectorRow {
             digest,
             name: manifest.name.clone(),
@@ -146,7 +151,7 @@ impl Fleet {
             publisher: manifest.publisher.clone(),
             contract: manifest.contract.to_string(),
             manifest: program.manifest_text().to_owned(),
-            size: bytes.len() as u64,
+            size,
             published_at: self.parts.clock.now(),
         };
         connectors.insert(&row).await?;
@@ -185,9 +190,13 @@ impl Fleet {
     ) -> Result<ServiceSummary, FleetError> {
         let connector = self.connector_row(&settings.connector).await?;
         let program = self.program(&connector.digest).await?;
-        let _one_at_a_time = self.programs.lock().await;
+        let _one_at_a_time = self.change.lock().await;
         // Everything that can fail for the settings' sake fails here, before anything is written.
-        self.build(name, 0, program.clone(), settings)?;
+        let mut revision = self.build(name, 0, program, settings)?;
+        self.parts.sandbox.try_out(&revision.program, &revision.environment).await.map_err(|cause| {
+            let detail = format!("the connector does not start under these settings: {cause}");
+            FleetError::Settings(vec![SettingFault { pointer: "/limits".to_owned(), detail }])
+        })?;
         let text = serde_json::to_string(settings).map_err(|error| FleetError::Internal(error.to_string()))?;
         let created_at = self.parts.clock.now();
         let new = NewRevision {
@@ -198,7 +207,8 @@ impl Fleet {
             created_by: by,
         };
         let number = self.parts.store.services().insert_revision(&new).await?;
-        let revision = Arc::new(self.build(name, number, program, settings)?);
+        revision.number(number);
+        let revision = Arc::new(revision);
         self.snapshot.store(Arc::new(self.snapshot.load().with_service(name.clone(), revision.clone())));
         tracing::info!(service.name = %name, service.revision = number, connector = %settings.connector, "revision activated");
         Ok(service_summary(name, &revision, settings.clone(), created_at))
@@ -232,7 +242,7 @@ impl Fleet {
     /// # Errors
     /// No such service.
     pub async fn remove_service(&self, name: &ServiceName) -> Result<(), FleetError> {
-        let _one_at_a_time = self.programs.lock().await;
+        let _one_at_a_time = self.change.lock().await;
         self.parts.store.services().remove(name).await.map_err(|error| match error {
             StoreError::NotFound => no_service(name),
             other => other.into(),
@@ -247,7 +257,7 @@ impl Fleet {
     /// # Errors
     /// The database; the directory in force is then the one before.
     pub async fn renew_directory(&self) -> Result<(), FleetError> {
-        let _one_at_a_time = self.programs.lock().await;
+        let _one_at_a_time = self.change.lock().await;
         let directory = Arc::new(directory(&self.parts.identity).await?);
         self.snapshot.store(Arc::new(self.snapshot.load().with_directory(directory)));
         Ok(())
@@ -294,6 +304,14 @@ impl Fleet {
         Ok((program, bytes))
     }
 
+    /// Keeps a component's file, on a thread where blocking is allowed.
+    async fn keep(&self, digest: Digest, bytes: Vec<u8>) -> Result<(), FleetError> {
+        let components = self.parts.components.clone();
+        let kept = tokio::task::spawn_blocking(move || components.keep(&digest, &bytes)).await;
+        let kept = kept.map_err(|error| FleetError::Internal(error.to_string()))?;
+        kept.map_err(|cause| FleetError::File { digest, cause })
+    }
+
     fn build(
         &self,
         name: &ServiceName,
@@ -308,9 +326,15 @@ impl Fleet {
         };
         let snapshot = self.snapshot.load();
         let before = snapshot.revision(name);
-        let cache: Option<Cache> = before.map(|revision| revision.environment.cache.clone());
-        let environment =
-            binder.bind(name, number, program.manifest(), settings, cache).map_err(FleetError::Settings)?;
+        let mut environment = binder.bind(name, number, program.manifest(), settings).map_err(FleetError::Settings)?;
+        // What one connector put into the cache is not for another, and a cache keeps the size it was made with.
+        let same = |before: &&Arc<Revision>| {
+            before.connector() == program.digest()
+                && before.environment.limits.cache_bytes == environment.limits.cache_bytes
+        };
+        if let Some(before) = before.filter(same) {
+            environment.cache = before.environment.cache.clone();
+        }
         let contract = program.contract();
         let routes = Routes::of(contract).map_err(|reason| {
             FleetError::Settings(vec![SettingFault { pointer: "/connector".to_owned(), detail: reason }])

@@ -92,7 +92,6 @@ impl Binder<'_> {
         revision: u32,
         manifest: &Manifest,
         settings: &ServiceSettings,
-        cache: Option<Cache>,
     ) -> Result<Environment, Vec<SettingFault>> {
         let mut faults = Faults(Vec::new());
         let upstreams = self.upstreams(manifest, settings, &mut faults);
@@ -100,6 +99,9 @@ impl Binder<'_> {
         let config = config(manifest, settings, &mut faults);
         for (field, value, ceiling) in settings.limits.above(&Limits::ceilings()) {
             faults.add("limits", field, format!("{value} is more than the platform allows: at most {ceiling}"));
+        }
+        for field in settings.limits.unservable() {
+            faults.add("limits", field, "it must not be 0".to_owned());
         }
         if !faults.0.is_empty() {
             return Err(faults.0);
@@ -111,7 +113,7 @@ impl Binder<'_> {
             upstreams,
             keys,
             config,
-            cache: cache.unwrap_or_else(|| Cache::new(limits.cache_bytes)),
+            cache: Cache::new(limits.cache_bytes),
             limits,
             clock: self.clock.clone(),
         })

@@ -47,6 +47,13 @@ impl Drop for Permit {
 }
 
 impl Revision {
+    /// Gives the revision its number, while nothing else holds it.
+    pub(crate) fn number(&mut self, number: u32) {
+        if let Some(environment) = Arc::get_mut(&mut self.environment) {
+            environment.revision = number;
+        }
+    }
+
     /// Takes one of the places the service has for calls; none when all are taken.
     pub fn admit(&self) -> Option<Permit> {
         let most = self.environment.limits.concurrency;

@@ -172,28 +172,28 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>, record: &mut Reco
     record.found(revision.clone(), index, operation);
     authorise(&caller, revision, operation, record)?;
 
-    let Some(_permit) = revision.admit() else {
-        return Err(Problem::new(Code::TooBusy, "Send the request again a little later.").with_retry_after(1).into());
-    };
     let limits = revision.environment.limits;
     let body = read_body(gateway, operation, &head.headers, body, limits.request_bytes.as_usize()).await?;
     record.exchange.request_bytes = body.len() as u64;
-
+    let arguments = Arguments { path: &parameters, query: head.uri.query(), body: &body };
+    let prepared = gateway.sandbox.prepare(&revision.program, index, &arguments)?;
+    let Some(_permit) = revision.admit() else {
+        return Err(Problem::new(Code::TooBusy, "Send the request again a little later.").with_retry_after(1).into());
+    };
     if !operation.method.is_safe() {
         intend(gateway, &caller, revision, operation, record).await?;
     }
     let input = Input {
-        arguments: Arguments { path: &parameters, query: head.uri.query(), body: &body },
         caller: CallerInfo {
-            agency: caller.agency.clone(),
-            account: caller.account.clone(),
+            agency: record.exchange.agency.clone(),
+            account: record.exchange.account.clone(),
             purpose: record.exchange.purpose.clone(),
             dossier: record.exchange.dossier.clone(),
             request_id: record.exchange.id,
         },
-        deadline: record.arrived + limits.deadline.as_duration(),
+        deadline: Instant::now() + limits.deadline.as_duration(),
     };
-    let called = gateway.sandbox.call(&revision.program, index, &revision.environment, input).await;
+    let called = gateway.sandbox.call(&revision.program, prepared, &revision.environment, input).await;
     match called {
         Ok(answered) => {
             record.exchange.upstream_calls = answered.upstream_calls;
@@ -237,7 +237,7 @@ async fn intend(
     caller: &Caller,
     revision: &Revision,
     operation: &Operation,
-    record: &Record<'_>,
+    record: &mut Record<'_>,
 ) -> Result<(), Refusal> {
     if gateway.settings.recording == Recording::None {
         return Ok(());
@@ -249,7 +249,7 @@ async fn intend(
         account: caller.account.clone(),
         service: revision.environment.service.clone(),
         revision: revision.environment.revision,
-        operation: operation.name.as_str().into(),
+        operation: operation.name.to_shared(),
         purpose: record.exchange.purpose.clone(),
         dossier: record.exchange.dossier.clone(),
     };
@@ -257,7 +257,9 @@ async fn intend(
         problem: Problem::new(Code::LedgerUnavailable, "Nothing was done; send the request again.").with_retry_after(5),
         cause: Some(error.to_string()),
         allowed: Vec::new(),
-    })
+    })?;
+    record.end = End::Unknown;
+    Ok(())
 }
 
 async fn read_body(
@@ -334,14 +336,28 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The record of an exchange under way. One that is dropped before it is committed belongs to a caller that left; it is
-/// recorded all the same.
+/// The record of an exchange under way.
+///
+/// One that is dropped before it is committed belongs to a caller that left, or to a connection that was cut. Where
+/// nothing was to be changed upstream it is recorded as abandoned; where an intent was recorded, nobody knows how far
+/// the operation came, and the intent stays without an outcome.
 struct Record<'g> {
     gateway: &'g Gateway,
     exchange: Exchange,
     arrived: Instant,
     operation: Option<(Arc<Revision>, usize)>,
-    committed: bool,
+    end: End,
+}
+
+/// What a record that is dropped says of its exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was abandoned before anything was changed.
+    Abandoned,
+    /// An operation that changes something was under way.
+    Unknown,
+    /// It is recorded.
+    Recorded,
 }
 
 impl<'g> Record<'g> {
@@ -363,7 +379,7 @@ impl<'g> Record<'g> {
             response_bytes: 0,
             upstream_calls: 0,
         };
-        Self { gateway, exchange, arrived: Instant::now(), operation: None, committed: false }
+        Self { gateway, exchange, arrived: Instant::now(), operation: None, end: End::Abandoned }
     }
 
     fn found(&mut self, revision: Arc<Revision>, index: usize, operation: &Operation) {
@@ -374,7 +390,7 @@ impl<'g> Record<'g> {
     /// Counts the exchange and has it recorded; it is on the disk when this returns `Ok`.
     async fn commit(mut self) -> Result<(), truc_ledger::LedgerError> {
         self.close();
-        self.committed = true;
+        self.end = End::Recorded;
         match self.gateway.settings.recording {
             Recording::All => self.gateway.ledger.record(self.exchange.clone()).await,
             Recording::None => Ok(()),
@@ -394,12 +410,20 @@ impl<'g> Record<'g> {
 
 impl Drop for Record<'_> {
     fn drop(&mut self) {
-        if self.committed || self.gateway.settings.recording == Recording::None {
+        if self.end == End::Recorded || self.gateway.settings.recording == Recording::None {
             return;
         }
+        if std::thread::panicking() {
+            self.exchange.status = Code::Internal.status();
+            self.exchange.problem = Some(Code::Internal.as_str().to_owned());
+        }
         self.close();
+        if self.end == End::Unknown {
+            tracing::warn!(request.id = %self.exchange.id, "an operation under way was abandoned: its end is unknown");
+            return;
+        }
         let (ledger, exchange) = (self.gateway.ledger.clone(), self.exchange.clone());
-        tokio::spawn(async move {
+        self.gateway.tasks.spawn(async move {
             if let Err(error) = ledger.record(exchange).await {
                 tracing::error!(%error, "an abandoned exchange could not be recorded");
             }

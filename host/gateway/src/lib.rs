@@ -1,7 +1,7 @@
 //! The data plane: HTTP in, operation out.
 //!
 //! ```text
-//! server    connections: how many, how long a head may take, graceful end
+//! server    connections: how many, how long a head may take, graceful end (patience: slow readers)
 //! head      request id, trace, path in normal form, key
 //! exchange  one request: who? may they? → body → intent → call → outcome → answer
 //! answer    documents and headers
@@ -15,6 +15,7 @@ mod answer;
 mod exchange;
 mod head;
 mod meters;
+mod patience;
 mod server;
 
 pub use server::{Drained, Gateway, GatewaySettings, Recording};

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use truc_fleet::Fleet;
 use truc_ledger::Ledger;
 use truc_model::{Clock, Millis};
@@ -17,13 +18,14 @@ use truc_sandbox::Sandbox;
 
 use crate::exchange;
 use crate::meters::Meters;
+use crate::patience::Patient;
 
 /// Bytes of a head that hyper itself reads before it gives up; a little more than what is then allowed.
 const MAX_HEAD: usize = 96 << 10;
 /// Header fields that hyper itself reads.
 const MAX_FIELDS: usize = 200;
-/// Requests at once on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 128;
+/// How long the records of cut connections may still take.
+const LAST_RECORDS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How the data plane treats connections.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,7 @@ pub struct GatewaySettings {
     pub max_connections: usize,
     /// From a connection's opening, or from the last answer, to the end of the next head.
     pub header_timeout: Millis,
-    /// From a head to the end of its body.
+    /// From a head to the end of its body; also how long an answer may wait for its reader without moving.
     pub body_timeout: Millis,
     /// From the wish to stop to the moment when open connections are cut.
     pub drain: Millis,
@@ -70,6 +72,10 @@ pub struct Gateway {
     pub(crate) settings: GatewaySettings,
     pub(crate) meters: Meters,
     pub(crate) stopping: CancellationToken,
+    /// Connections, and records of exchanges that were abandoned.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when what is still open is to be cut.
+    cut: CancellationToken,
     connections: AtomicUsize,
 }
 
@@ -91,6 +97,8 @@ impl Gateway {
             settings,
             meters: Meters::new(),
             stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
             connections: AtomicUsize::new(0),
         })
     }
@@ -118,6 +126,11 @@ impl Gateway {
         let bound = self.settings.drain.as_duration();
         let drained = tokio::time::timeout(bound, graceful.shutdown()).await;
         let cut = if drained.is_ok() { 0 } else { self.connections.load(Ordering::Acquire) };
+        self.cut.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(LAST_RECORDS, self.tasks.wait()).await.is_err() {
+            tracing::error!("records of cut connections did not end in time");
+        }
         Drained { cut }
     }
 
@@ -131,39 +144,38 @@ impl Gateway {
             tracing::debug!(%error, "a connection was gone before it was served");
             return;
         }
-        let gateway = self;
-        let connection = {
-            let gateway = gateway.clone();
-            let service = service_fn(move |request| {
+        let patience = self.settings.body_timeout.as_duration();
+        let io = TokioIo::new(Patient::new(stream, patience));
+        let service = service_fn({
+            let gateway = self.clone();
+            move |request| {
                 let gateway = gateway.clone();
                 async move { Ok::<_, Infallible>(exchange::serve(&gateway, request).await) }
-            });
-            gateway_builder(&open.0.settings).serve_connection(TokioIo::new(stream), service).into_owned()
-        };
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended with an error");
+            }
+        });
+        let connection = graceful.watch(builder(&self.settings).serve_connection(io, service));
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended with an error");
+                },
+                () = cut.cancelled() => {}
             }
             drop(open);
         });
     }
 }
 
-fn gateway_builder(settings: &GatewaySettings) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// HTTP/1.1 only: behind a proxy that speaks HTTP/2 to agencies nothing is gained by more, and hyper bounds the time
+/// of every step of it.
+fn builder(settings: &GatewaySettings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout.as_duration())
         .max_headers(MAX_FIELDS)
-        .max_buf_size(MAX_HEAD)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(64 << 10)
-        .keep_alive_interval(settings.header_timeout.as_duration())
-        .keep_alive_timeout(settings.header_timeout.as_duration());
+        .max_buf_size(MAX_HEAD);
     builder
 }
 

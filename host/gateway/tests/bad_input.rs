@@ -133,6 +133,8 @@ async fn heads_and_slow_senders_are_bounded() {
     let answer = host.raw(enormous.as_bytes()).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
 
+    let silent = host.raw(b"").await;
+    assert!(silent.is_empty(), "a connection that says nothing is closed: {silent}");
     let unfinished = host.raw(b"GET /api/trial/v1/items/1 HTTP/1.1\r\nHost: a\r\nX-Slow:").await;
     assert!(!unfinished.starts_with("HTTP/1.1 200"), "{unfinished}");
     let half = format!(

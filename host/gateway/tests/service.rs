@@ -165,6 +165,73 @@ async fn a_caller_that_leaves_is_recorded_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_caller_leaves_has_an_unknown_end() {
+    let host = Host::start_with(
+        truc_gateway::GatewaySettings::default(),
+        truc_store::Options::default(),
+        json!({ "cpu": "10s", "deadline": "10s" }),
+    )
+    .await;
+    let request = format!(
+        "POST /api/trial/v1/loop HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        host.key
+    );
+    let unknown = Filter { end: Some(truc_ledger::End::Unknown), ..Filter::default() };
+    {
+        use tokio::io::AsyncWriteExt;
+        let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        bounded(async { while host.ledger.list(&unknown).await.unwrap().entries.is_empty() {} }).await;
+    }
+    let served = host.send("GET", ITEM, None).await;
+    assert_eq!(served.status, 200);
+    let page = host.ledger.list(&unknown).await.unwrap();
+    assert!(matches!(page.entries.as_slice(), [Entry::Intent(_)]), "{:?}", page.entries);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_outlast_the_drain_are_cut_and_recorded() {
+    let settings = truc_gateway::GatewaySettings { drain: common::SHORT, ..Default::default() };
+    let host =
+        Host::start_with(settings, truc_store::Options::default(), json!({ "cpu": "10s", "deadline": "10s" })).await;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+    let request = format!(
+        "GET /api/trial/v1/items/slow HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        host.key
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    bounded(async {
+        while host.shelf.requests.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    host.stop.cancel();
+    let Host { served, ledger, .. } = host;
+    let drained = bounded(served).await.unwrap();
+    let mut rest = Vec::new();
+    // The connection was cut or, where the upstream's silence ended first, answered.
+    let _ = stream.read_to_end(&mut rest).await;
+    let page = ledger.list(&Filter::default()).await.unwrap();
+    assert_eq!(page.entries.len(), 1, "recorded either way");
+    assert!(drained.cut == 1 || !rest.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_could_not_start_is_not_put_in_force() {
+    let host = Host::start().await;
+    let tiny = trial_settings(host.shelf.address, json!({ "memory": "1MiB" }));
+    let problem = host.fleet.put_service(&"trial".parse().unwrap(), &tiny, "test").await.unwrap_err().problem();
+    assert_eq!((problem.code.as_ref(), problem.errors[0].pointer.as_str()), ("service-invalid", "/limits"));
+    let zero = trial_settings(host.shelf.address, json!({ "concurrency": 0 }));
+    let problem = host.fleet.put_service(&"trial".parse().unwrap(), &zero, "test").await.unwrap_err().problem();
+    assert_eq!(problem.errors[0].pointer, "/limits/concurrency");
+    let reply = host.send("GET", ITEM, None).await;
+    assert_eq!((reply.status, &reply.headers["truc-revision"]), (200, &"1".parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_lets_calls_end_and_takes_no_more() {
     let host = Host::start().await;
     let slow = host.send("GET", "/api/trial/v1/items/slow", None);

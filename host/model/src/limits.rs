@@ -185,6 +185,19 @@ limits! {
     cache_bytes: Bytes = Bytes(4 << 20), at most Bytes(64 << 20);
 }
 
+impl LimitsPatch {
+    /// The fields that are 0 and under which nothing could be served.
+    pub fn unservable(&self) -> Vec<&'static str> {
+        let fields = [
+            ("memory", self.memory.is_some_and(|memory| memory.0 == 0)),
+            ("cpu", self.cpu.is_some_and(|cpu| cpu.0 == 0)),
+            ("deadline", self.deadline.is_some_and(|deadline| deadline.0 == 0)),
+            ("concurrency", self.concurrency == Some(0)),
+        ];
+        fields.into_iter().filter(|(_, nothing)| *nothing).map(|(name, _)| name).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,25 +1,35 @@
 //! One call: a fresh instance, one operation, and the instance is gone.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use truc_contract::model::Fallible;
 use truc_model::{AccountName, AgencyCode, Code, Problem, RequestId};
 use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
-use crate::capabilities::Environment;
+use crate::capabilities::{Environment, printable};
 use crate::decode::{Arguments, decode};
 use crate::encode::{self, EncodeError, Encoder};
 use crate::program::{Program, Sandbox};
-use crate::settings::{MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, TICK, hostcall_fuel};
+use crate::settings::{
+    MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, SMALL_BODY, TICK, VALUE_FACTOR, hostcall_fuel,
+};
 
-/// What a call is made with.
+/// An operation with its arguments, decoded and checked.
+pub struct Prepared {
+    operation: usize,
+    parameters: Vec<Val>,
+    /// The share of the host's memory for large bodies that the arguments take.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// What a call is made with, beside the arguments.
 #[derive(Debug, Clone)]
-pub struct Input<'a> {
-    /// The arguments as they came.
-    pub arguments: Arguments<'a>,
+pub struct Input {
     /// Who calls.
     pub caller: CallerInfo,
     /// When the call must have ended.
@@ -29,10 +39,10 @@ pub struct Input<'a> {
 /// Who calls, as `truc:connector/caller` tells it.
 #[derive(Debug, Clone)]
 pub struct CallerInfo {
-    /// The agency.
-    pub agency: AgencyCode,
+    /// The agency; none where the host itself tries a connector out.
+    pub agency: Option<AgencyCode>,
     /// Its account.
-    pub account: AccountName,
+    pub account: Option<AccountName>,
     /// The purpose the caller stated.
     pub purpose: Option<String>,
     /// The dossier the caller named.
@@ -73,13 +83,6 @@ pub(crate) struct Call {
     pub(crate) log_lines: u32,
     limiter: MemoryLimiter,
     cpu: CpuMeter,
-}
-
-impl Call {
-    /// To be called when a capability has waited: what passed meanwhile is not the connector's processor time.
-    pub(crate) fn resume(&mut self) {
-        self.cpu.resumed = self.cpu.ticks.load(Ordering::Acquire);
-    }
 }
 
 /// Sums all memory and tables of a call.
@@ -132,24 +135,22 @@ impl ResourceLimiter for MemoryLimiter {
     }
 }
 
-/// Counts the ticks during which the connector's code ran.
+/// Counts the ticks during which the call held a thread: the connector's own code and whatever it made the host do
+/// at once. Time in which the call waits is not counted.
 struct CpuMeter {
     ticks: Arc<AtomicU64>,
-    /// The tick at which the connector's code last began to run.
-    resumed: u64,
+    /// The tick at which the call last got a thread.
+    resumed: Arc<AtomicU64>,
     spent: u64,
     budget: u64,
 }
 
 impl CpuMeter {
-    /// Called at the first check after a tick.
+    /// Called at the first check of the connector's code after a tick.
     fn tick(&mut self) -> UpdateDeadline {
         let now = self.ticks.load(Ordering::Acquire);
-        if now == self.resumed {
-            // The tick passed while a capability waited.
-            return UpdateDeadline::Continue(1);
-        }
-        self.spent += 1;
+        let before = self.resumed.swap(now, Ordering::AcqRel);
+        self.spent = self.spent.saturating_add(now.saturating_sub(before));
         if self.spent > self.budget {
             return UpdateDeadline::Interrupt;
         }
@@ -158,24 +159,73 @@ impl CpuMeter {
 }
 
 impl Sandbox {
-    /// Calls an operation, known by its index in the program's contract. Ends by the deadline.
+    /// Decodes and checks the arguments of an operation, known by its index in the program's contract.
+    ///
+    /// # Errors
+    /// Every fault of the arguments that can be found, or no room for a body as large as this one now.
+    pub fn prepare(
+        &self,
+        program: &Program,
+        operation: usize,
+        arguments: &Arguments<'_>,
+    ) -> Result<Prepared, Problem> {
+        let planned = program.operations.get(operation).ok_or_else(|| Problem::new(Code::RouteNotFound, ""))?;
+        let share = self.share_for(arguments.body.len())?;
+        Ok(Prepared { operation, parameters: decode(&planned.plan, arguments)?, _share: share })
+    }
+
+    /// Values take many times the memory of their JSON, so large bodies share what the host has for them.
+    fn share_for(&self, body: usize) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if body <= SMALL_BODY {
+            return Ok(None);
+        }
+        let kibibytes = u32::try_from(body.saturating_mul(VALUE_FACTOR) >> 10).unwrap_or(u32::MAX);
+        let share = self.large_bodies.clone().try_acquire_many_owned(kibibytes);
+        share.map(Some).map_err(|_| {
+            Problem::new(Code::TooBusy, "Too many large bodies are under way.").with_retry_after(1)
+        })
+    }
+
+    /// Makes one instance under a service's limits and drops it, so that a revision that could not even start is never
+    /// put in force.
+    ///
+    /// # Errors
+    /// What keeps the instance from starting.
+    pub async fn try_out(&self, program: &Program, environment: &Arc<Environment>) -> Result<(), String> {
+        let deadline = Instant::now() + environment.limits.deadline.as_duration();
+        let nobody = CallerInfo {
+            agency: None,
+            account: None,
+            purpose: None,
+            dossier: None,
+            request_id: RequestId::new(environment.clock.now(), &[0; 10]),
+        };
+        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline });
+        let started = tokio::time::timeout_at(deadline, program.instance.instantiate_async(&mut store)).await;
+        match started {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(classify(&error, store.data()).1),
+            Err(_) => Err("it did not start in time".to_owned()),
+        }
+    }
+
+    /// Calls a prepared operation. Ends by the deadline.
     ///
     /// # Errors
     /// The contract's own refusals, and everything that can go wrong, as a problem with its cause.
     pub async fn call(
         &self,
         program: &Program,
-        operation: usize,
+        prepared: Prepared,
         environment: &Arc<Environment>,
-        input: Input<'_>,
+        input: Input,
     ) -> Result<Answer, CallError> {
-        let refused = |problem| CallError { problem, cause: None, upstream_calls: 0 };
-        let Some(operation) = program.operations.get(operation) else {
-            return Err(refused(Problem::new(Code::RouteNotFound, "")));
+        let Some(operation) = program.operations.get(prepared.operation) else {
+            let problem = Problem::new(Code::RouteNotFound, "");
+            return Err(CallError { problem, cause: None, upstream_calls: 0 });
         };
-        let parameters = decode(&operation.plan, &input.arguments).map_err(refused)?;
         let deadline = input.deadline;
-        let mut store = self.store(environment, input);
+        let (mut store, resumed) = self.store(environment, input);
         let mut results = [Val::Bool(false)];
         let results = if operation.plan.returns() { results.as_mut_slice() } else { Default::default() };
         let run = async {
@@ -183,9 +233,18 @@ impl Sandbox {
             let Some(function) = instance.get_func(&mut store, operation.export) else {
                 return Err(wasmtime::Error::msg("the planned export is missing"));
             };
-            function.call_async(&mut store, &parameters, results).await
+            function.call_async(&mut store, &prepared.parameters, results).await
         };
-        let ended = tokio::time::timeout_at(deadline, run).await;
+        let ended = {
+            let mut run = std::pin::pin!(run);
+            let ticks = self.ticker.ticks();
+            let metered = poll_fn(|context| {
+                // Whatever happens from here to the next wait is the call's processor time.
+                resumed.store(ticks.load(Ordering::Acquire), Ordering::Release);
+                run.as_mut().poll(context)
+            });
+            tokio::time::timeout_at(deadline, metered).await
+        };
         let call = store.data();
         let upstream_calls = call.upstream_calls;
         let failed = |code: Code, cause: String| CallError {
@@ -218,9 +277,10 @@ impl Sandbox {
         }
     }
 
-    fn store(&self, environment: &Arc<Environment>, input: Input<'_>) -> Store<Call> {
+    fn store(&self, environment: &Arc<Environment>, input: Input) -> (Store<Call>, Arc<AtomicU64>) {
         let limits = &environment.limits;
-        let ticks = self.ticker.ticks();
+        let ticks = self.ticker.ticks().clone();
+        let resumed = Arc::new(AtomicU64::new(ticks.load(Ordering::Acquire)));
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
         let call = Call {
             caller: input.caller,
@@ -230,8 +290,8 @@ impl Sandbox {
             log_lines: 0,
             limiter: MemoryLimiter { limit: limits.memory.as_usize(), used: 0, refused: Refused::Never },
             cpu: CpuMeter {
-                resumed: ticks.load(Ordering::Acquire),
                 ticks,
+                resumed: resumed.clone(),
                 spent: 0,
                 budget: limits.cpu.0.div_ceil(tick),
             },
@@ -243,25 +303,28 @@ impl Sandbox {
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Call>| Ok(store.data_mut().cpu.tick()));
-        store
+        (store, resumed)
     }
 }
 
+/// Characters of a cause that go to the log: it may hold names that the component's author chose.
+const MAX_CAUSE: usize = 2_000;
+
 fn classify(error: &wasmtime::Error, call: &Call) -> (Code, String) {
-    let cause = format!("{error:#}");
-    let code = if call.limiter.refused == Refused::AtLeastOnce {
+    let root = error.root_cause().to_string();
+    let code = if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
+        Code::ConnectorCpuExhausted
+    } else if call.limiter.refused == Refused::AtLeastOnce {
         Code::ConnectorMemoryExhausted
     } else if error.is::<PoolConcurrencyLimitError>() {
         Code::TooBusy
-    } else if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
-        Code::ConnectorCpuExhausted
-    } else if cause.contains("fuel allocated for hostcalls") {
+    } else if root.contains("fuel allocated for hostcalls") {
         // The engine gives this error no type of its own; a test holds the text.
         Code::AnswerTooLarge
     } else {
         Code::ConnectorTrapped
     };
-    (code, cause)
+    (code, printable(&format!("{error:#}"), MAX_CAUSE))
 }
 
 enum Unanswered {

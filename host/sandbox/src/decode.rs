@@ -71,6 +71,11 @@ impl<'p> Context<'p> {
         }
     }
 
+    /// Whether further faults are not reported, so that their texts need not be made.
+    fn is_full(&self) -> bool {
+        self.faults.borrow().len() >= MAX_FAULTS
+    }
+
     fn fault_at(&self, step: Step<'p>, detail: impl Into<String>) {
         self.within(step, || self.fault(detail));
     }
@@ -592,6 +597,9 @@ impl<'de> Visitor<'de> for Maybe<'_, '_> {
 
 impl Decode<'_, '_> {
     fn wrong(self) -> Val {
+        if self.context.is_full() {
+            return STAND_IN;
+        }
         self.context.fault(match self.node {
             Node::Bool => "true or false is needed".to_owned(),
             Node::U8(_) => range_fault::<u8>(),

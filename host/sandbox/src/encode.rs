@@ -42,6 +42,10 @@ impl Encoder {
         if self.out.len() > self.limit { Err(EncodeError::TooLarge) } else { Ok(()) }
     }
 
+    fn room_for(&self, more: usize) -> Result<(), EncodeError> {
+        if self.out.len().saturating_add(more) > self.limit { Err(EncodeError::TooLarge) } else { Ok(()) }
+    }
+
     fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
@@ -67,6 +71,8 @@ impl Encoder {
             (Node::F32, Val::Float32(_)) | (Node::F64, Val::Float64(_)) => return Err(EncodeError::NotANumber),
             (Node::Char, Val::Char(char)) => self.scalar(char)?,
             (Node::String(_), Val::String(text)) => {
+                // Before writing: escapes make a text up to six times as long.
+                self.room_for(text.len())?;
                 self.scalar(text)?;
                 self.check()?;
             }
@@ -132,9 +138,7 @@ impl Encoder {
         self.raw(b"\"");
         let start = self.out.len();
         let length = base64::encoded_len(bytes.len(), true).ok_or(EncodeError::TooLarge)?;
-        if start.saturating_add(length) > self.limit {
-            return Err(EncodeError::TooLarge);
-        }
+        self.room_for(length)?;
         self.out.resize(start + length, 0);
         let target = self.out.get_mut(start..).ok_or(EncodeError::TooLarge)?;
         BASE64.encode_slice(&bytes, target).map_err(|_| EncodeError::TooLarge)?;
@@ -149,9 +153,10 @@ impl Encoder {
                 self.raw(b",");
             }
             self.value(node, value)?;
+            self.check()?;
         }
         self.raw(b"]");
-        self.check()
+        Ok(())
     }
 
     fn side(&mut self, opening: &[u8], node: Option<&Node>, value: Option<&Val>) -> Result<(), EncodeError> {
@@ -185,9 +190,9 @@ pub(crate) fn problem(errors: &[ErrorPlan], value: &Val, limit: usize) -> Result
     };
     match (plan.meaning, payload) {
         (_, None) => {}
-        (PayloadMeaning::Detail, Some(Val::String(text))) => problem.detail = text.clone(),
+        (PayloadMeaning::Detail, Some(Val::String(text))) => problem.detail = shortened(text),
         (PayloadMeaning::Faults, Some(Val::List(items))) => {
-            problem.errors = items.iter().filter_map(fault).collect();
+            problem.errors = items.iter().filter_map(fault).take(MAX_FAULTS).collect();
         }
         (PayloadMeaning::RetryAfter, Some(Val::U32(seconds))) => problem.retry_after = Some(*seconds),
         (PayloadMeaning::RetryAfter, Some(Val::Option(seconds))) => {
@@ -204,11 +209,23 @@ pub(crate) fn problem(errors: &[ErrorPlan], value: &Val, limit: usize) -> Result
     Ok(problem)
 }
 
+/// Characters of one text in a problem.
+const MAX_TEXT: usize = 4_000;
+/// Faults in a problem.
+const MAX_FAULTS: usize = 100;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn fault(value: &Val) -> Option<Fault> {
     let Val::Record(fields) = value else { return None };
     let text = |wanted: &str| {
         fields.iter().find_map(|(name, value)| match value {
-            Val::String(text) if name == wanted => Some(text.clone()),
+            Val::String(text) if name == wanted => Some(shortened(text)),
             _ => None,
         })
     };

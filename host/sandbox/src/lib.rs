@@ -16,7 +16,7 @@ mod settings;
 mod ticker;
 
 pub use artifact::{ArtifactError, Artifacts};
-pub use call::{Answer, CallError, CallerInfo, Input};
+pub use call::{Answer, CallError, CallerInfo, Input, Prepared};
 pub use capabilities::{Cache, Environment};
 pub use decode::Arguments;
 pub use program::{LoadError, Origin, Program, Sandbox};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use truc_contract::{Component as ComponentFile, ComponentError, Contract, Manifest};
+use tokio::sync::Semaphore;
 use truc_model::Digest;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
@@ -11,7 +12,7 @@ use crate::artifact::Artifacts;
 use crate::call::Call;
 use crate::capabilities;
 use crate::plan::{self, OperationPlan};
-use crate::settings::{self, EngineSettings, MAX_COMPONENT_BYTES};
+use crate::settings::{self, EngineSettings, LARGE_BODIES, MAX_COMPONENT_BYTES};
 use crate::ticker::Ticker;
 
 /// The engine with everything that all programs share.
@@ -20,6 +21,8 @@ pub struct Sandbox {
     linker: Linker<Call>,
     artifacts: Artifacts,
     pub(crate) ticker: Ticker,
+    /// Shares of the memory for large bodies, in KiB.
+    pub(crate) large_bodies: Arc<Semaphore>,
 }
 
 /// A component that is ready to serve its contract.
@@ -70,7 +73,7 @@ impl Sandbox {
         let engine = Engine::new(&settings::config(settings)?)?;
         let linker = capabilities::linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
-        Ok(Self { engine, linker, artifacts, ticker })
+        Ok(Self { engine, linker, artifacts, ticker, large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)) })
     }
 
     /// Makes a program of a component: from the compiled artifact where there is one, else by compiling. Compiling takes

@@ -26,9 +26,15 @@ pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
 /// Component-model handles alive in one call; connectors of this world need none.
 pub(crate) const MAX_HANDLES: usize = 1_000;
 
-/// How many bytes the host may hold as values for each byte of the largest answer: names of fields and the values
-/// themselves are larger than their JSON, and a byte of a `list<u8>` is held as a value of its own.
-const VALUE_FACTOR: usize = 12;
+/// How many bytes the host may hold as values for each byte of JSON: each byte of a `list<u8>`, which is four thirds of
+/// a byte in base64, is held as a value of 40 bytes.
+pub(crate) const VALUE_FACTOR: usize = 32;
+
+/// A body of at most that many bytes is decoded without asking for a share of [`LARGE_BODIES`].
+pub(crate) const SMALL_BODY: usize = 64 << 10;
+
+/// What the arguments of all calls with large bodies may take together, in KiB.
+pub(crate) const LARGE_BODIES: usize = 2 << 20;
 
 /// What one hand-over from guest to host may copy beyond the largest body the service allows.
 pub(crate) const HOSTCALL_ALLOWANCE: usize = 64 << 10;

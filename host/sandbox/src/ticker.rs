@@ -34,8 +34,8 @@ impl Ticker {
     }
 
     /// The number of ticks so far, shared.
-    pub(crate) fn ticks(&self) -> Arc<AtomicU64> {
-        self.ticks.clone()
+    pub(crate) fn ticks(&self) -> &Arc<AtomicU64> {
+        &self.ticks
     }
 }
 

@@ -61,17 +61,19 @@ async fn call_with(
     let operations = &program.contract().operations;
     let index = operations.iter().position(|known| known.name.as_str() == operation).expect("the operation exists");
     let input = Input {
-        arguments: Arguments { path, query, body },
         caller: CallerInfo {
-            agency: "H56".parse().unwrap(),
-            account: "portal".parse().unwrap(),
+            agency: "H56".parse().ok(),
+            account: "portal".parse().ok(),
             purpose: Some("thử".to_owned()),
             dossier: None,
             request_id: RequestId::new(Timestamp::from_micros(0), &[1; 10]),
         },
         deadline: Instant::now() + environment.limits.deadline.as_duration(),
     };
-    sandbox.call(program, index, environment, input).await
+    let prepared = sandbox
+        .prepare(program, index, &Arguments { path, query, body })
+        .map_err(|problem| CallError { problem, cause: None, upstream_calls: 0 })?;
+    sandbox.call(program, prepared, environment, input).await
 }
 
 async fn call(operation: &str, path: &[(&str, &str)], query: Option<&str>, body: &Value) -> Result<Answer, CallError> {

@@ -18,7 +18,7 @@ impl Host for Call {
         }
         let (service, revision, request) =
             (&self.environment.service, self.environment.revision, self.caller.request_id);
-        let text = printable(&message);
+        let text = printable(&message, MAX_LINE);
         macro_rules! line {
             ($macro:ident) => {
                 tracing::$macro!(target: "connector", { service.name = %service, service.revision = revision, request.id = %request, connector.text = text }, "connector line")
@@ -33,15 +33,15 @@ impl Host for Call {
     }
 }
 
-/// The text without characters that could act on a terminal or reorder a line, at most [`MAX_LINE`] bytes.
-fn printable(message: &str) -> String {
+/// The text without characters that could act on a terminal or reorder a line, at most that many bytes.
+pub(crate) fn printable(message: &str, most: usize) -> String {
     let acts = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        c.is_control() || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
     };
-    let mut text = String::with_capacity(message.len().min(MAX_LINE));
+    let mut text = String::with_capacity(message.len().min(most));
     for c in message.chars() {
         let c = if acts(c) { '\u{fffd}' } else { c };
-        if text.len() + c.len_utf8() > MAX_LINE {
+        if text.len() + c.len_utf8() > most {
             text.push('…');
             break;
         }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_line_can_act() {
-        assert_eq!(printable("a\nb\u{1b}[31m\u{202e}c"), "a\u{fffd}b\u{fffd}[31m\u{fffd}c");
-        assert_eq!(printable(&"đ".repeat(2000)).chars().count(), MAX_LINE / 2 + 1);
+        assert_eq!(printable("a\nb\u{1b}[31m\u{202e}c", MAX_LINE), "a\u{fffd}b\u{fffd}[31m\u{fffd}c");
+        assert_eq!(printable(&"đ".repeat(2000), MAX_LINE).chars().count(), MAX_LINE / 2 + 1);
     }
 }

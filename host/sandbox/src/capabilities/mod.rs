@@ -20,6 +20,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::call::Call;
 
 pub use cache::Cache;
+pub(crate) use log::printable;
 
 mod bindings {
     //! Generated from `wit/truc`.

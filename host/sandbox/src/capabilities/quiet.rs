@@ -33,8 +33,8 @@ impl caller::Host for Call {
     fn current(&mut self) -> caller::Identity {
         let caller = &self.caller;
         caller::Identity {
-            agency: caller.agency.to_string(),
-            account: caller.account.to_string(),
+            agency: caller.agency.as_ref().map(ToString::to_string).unwrap_or_default(),
+            account: caller.account.as_ref().map(ToString::to_string).unwrap_or_default(),
             purpose: caller.purpose.clone(),
             dossier: caller.dossier.clone(),
             request_id: caller.request_id.to_string(),

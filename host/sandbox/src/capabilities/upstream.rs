@@ -12,12 +12,8 @@ const MAX_AT_ONCE: usize = 16;
 
 impl Host for Call {
     async fn call(&mut self, request: WitRequest) -> Result<WitResponse, Error> {
-        let result = match self.count() {
-            Ok(()) => self.send(request).await,
-            Err(error) => Err(error),
-        };
-        self.resume();
-        result
+        self.count()?;
+        self.send(request).await
     }
 
     async fn call_all(&mut self, requests: Vec<WitRequest>) -> Vec<Result<WitResponse, Error>> {
@@ -30,13 +26,11 @@ impl Host for Call {
             })
             .collect();
         let call = &*self;
-        let results = join_all(counted.into_iter().map(async |request| match request {
+        join_all(counted.into_iter().map(async |request| match request {
             Ok(request) => call.send(request).await,
             Err(error) => Err(error),
         }))
-        .await;
-        self.resume();
-        results
+        .await
     }
 }
 

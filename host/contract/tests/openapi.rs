@@ -1,0 +1,308 @@
+//! The OpenAPI documents of the repository's contracts: word for word, and what must hold of every one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use boon::{Compiler, Draft, Schemas};
+use common::{CONTRACTS, contract, source, wit};
+use serde_json::Value;
+use truc_contract::openapi::{document, operation_id};
+use truc_contract::{Contract, read_sources};
+use truc_model::Code;
+
+fn described(contract: &Contract) -> Value {
+    let service = contract.id.name.parse().unwrap();
+    serde_json::from_slice(&document(contract, &service)).unwrap()
+}
+
+/// The document of a contract with these items.
+fn described_wit(items: &str) -> Value {
+    described(&read_sources(&source(&wit(items))).unwrap())
+}
+
+/// All values of a document with their JSON Pointers.
+fn walk<'v>(value: &'v Value, pointer: &str, visit: &mut impl FnMut(&str, &'v Value)) {
+    visit(pointer, value);
+    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| walk(value, &format!("{pointer}/{}", escape(name)), visit));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| walk(value, &format!("{pointer}/{index}"), visit));
+        }
+        _ => {}
+    }
+}
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, operation)| (format!("{method} {path}"), operation))
+        })
+        .collect()
+}
+
+/// Checks every example of a document against the schema beside it; gives how many there are.
+fn check_examples(document: &Value) -> usize {
+    let mut places = Vec::new();
+    walk(document, "", &mut |pointer, value| {
+        if value.get("example").is_some() && value.get("schema").is_some() {
+            places.push(pointer.to_owned());
+        }
+    });
+    let address = "https://contract.example/openapi.json";
+    let mut compiler = Compiler::new();
+    compiler.set_default_draft(Draft::V2020_12);
+    compiler.enable_format_assertions();
+    compiler.add_resource(address, document.clone()).unwrap();
+    for pointer in &places {
+        let mut schemas = Schemas::new();
+        let encoded = format!("{pointer}/schema").replace('{', "%7B").replace('}', "%7D");
+        let schema = compiler.compile(&format!("{address}#{encoded}"), &mut schemas).unwrap();
+        let example = &document.pointer(pointer).unwrap()["example"];
+        schemas.validate(example, schema).unwrap_or_else(|error| panic!("{pointer}: {example}: {error:#}"));
+    }
+    places.len()
+}
+
+#[test]
+fn documents_are_word_for_word_as_they_were() {
+    for name in CONTRACTS {
+        let document = described(&contract(name));
+        insta::with_settings!({ omit_expression => true }, { insta::assert_json_snapshot!(name, document) });
+    }
+}
+
+#[test]
+fn the_same_contract_and_service_give_the_same_bytes() {
+    for name in CONTRACTS {
+        let service = name.parse().unwrap();
+        assert_eq!(document(&contract(name), &service), document(&contract(name), &service));
+        assert_ne!(document(&contract(name), &service), document(&contract(name), &"other".parse().unwrap()));
+    }
+}
+
+#[test]
+fn operation_identifiers_are_unique_and_tags_declared() {
+    for name in CONTRACTS {
+        let contract = contract(name);
+        let document = described(&contract);
+        let found: Vec<&str> =
+            operations(&document).iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
+        let unique: BTreeSet<&str> = found.iter().copied().collect();
+        assert_eq!(found.len(), contract.operations.len(), "{name}");
+        assert_eq!(unique.len(), found.len(), "{name}");
+        assert!(contract.operations.iter().all(|operation| unique.contains(&*operation_id(operation))), "{name}");
+        let tags: BTreeSet<&str> =
+            document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+        for (at, operation) in operations(&document) {
+            assert!(tags.contains(operation["tags"][0].as_str().unwrap()), "{name}: {at}");
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{name}: {at}");
+        }
+    }
+}
+
+#[test]
+fn references_lead_somewhere_and_component_names_are_plain() {
+    for name in CONTRACTS {
+        let document = described(&contract(name));
+        let mut used = BTreeSet::new();
+        walk(&document, "", &mut |pointer, value| {
+            if let Some(reference) = value.get("$ref") {
+                let target = reference.as_str().unwrap().strip_prefix('#').unwrap();
+                assert!(document.pointer(target).is_some(), "{name}: {pointer} refers to {target}");
+                used.insert(target.to_owned());
+            }
+        });
+        for (kind, components) in document["components"].as_object().unwrap() {
+            for component in components.as_object().unwrap().keys() {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+                assert!(!component.is_empty() && component.chars().all(plain), "{name}: {component}");
+                let pointer = format!("/components/{kind}/{component}");
+                assert!(kind == "securitySchemes" || used.contains(&pointer), "{name}: nobody refers to {pointer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn path_parameters_are_those_of_the_path() {
+    for name in CONTRACTS {
+        let document = described(&contract(name));
+        for (at, operation) in operations(&document) {
+            let path = at.split_once(' ').unwrap().1;
+            let in_path: BTreeSet<&str> =
+                path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+            let parameters = operation["parameters"].as_array().unwrap();
+            let declared: BTreeSet<&str> = parameters
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| {
+                    assert_eq!(parameter["required"], true, "{name}: {at}");
+                    parameter["name"].as_str().unwrap()
+                })
+                .collect();
+            assert_eq!(in_path, declared, "{name}: {at}");
+        }
+    }
+}
+
+#[test]
+fn examples_fit_their_schemas() {
+    for name in CONTRACTS {
+        let document = described(&contract(name));
+        // At least one each for what goes in or comes out.
+        assert!(check_examples(&document) >= operations(&document).len(), "{name}");
+    }
+}
+
+#[test]
+fn made_up_examples_fit_their_schemas_too() {
+    let document = described_wit(
+        "enum size { small, large }\nflags rights { read, write }\nvariant figure { circle(f32), nothing }\n\
+         variant empty-first { nothing, circle(f32) }\n\
+         record every {\n  truth: bool, tiny: u8, huge: u64, sign: s64, small: s16, float: f32, letter: char, text: string,\n\
+           bytes: list<u8>, %list: list<string>, pair: tuple<u8, string>, maybe: option<u32>, way: result<u8, string>,\n\
+           either: result, size: size, rights: rights, figure: figure, empty: empty-first,\n\
+           /// @min 3\n  /// @max 3\n  three: list<size>,\n\
+           /// @max 0\n  none: list<u32>,\n\
+           /// @min 5\n  from-five: u8,\n\
+           /// @max 0\n  at-most-zero: s8,\n\
+           /// @min 18446744073709551615\n  greatest: u64,\n\
+           /// @min 6\n  /// @max 6\n  six: list<u8>,\n\
+           /// @format date\n  day: string,\n  /// @format date-time\n  moment: string,\n  /// @format email\n  mail: string,\n\
+           /// @format uri\n  link: string,\n  /// @format uuid\n  id: string,\n\
+           /// @pattern ^[0-9]$\n  optional-pattern: option<string>,\n\
+         }\n\
+         /// Takes it.\ntake: func(value: every, again: option<every>) -> result<every, problem>;\n\
+         /// Finds some.\n/// @http GET /every\n/// @param sizes @min 1\n\
+         find: func(sizes: list<size>, notes: list<string>, note: option<string>) -> result<option<every>, problem>;",
+    );
+    assert_eq!(check_examples(&document), 8);
+    let body = &document["paths"]["/items/take"]["post"]["requestBody"]["content"]["application/json"]["example"];
+    assert_eq!(body["value"]["three"], serde_json::json!(["small", "small", "small"]));
+    assert_eq!(body["value"]["none"], serde_json::json!([]));
+    assert_eq!(body["value"].get("optionalPattern"), None);
+    // A list that may not be empty must be sent.
+    let required: Vec<bool> = document["paths"]["/every"]["get"]["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| parameter["required"].as_bool().unwrap())
+        .collect();
+    assert_eq!(required, [true, false, false]);
+}
+
+#[test]
+fn nothing_is_made_up_against_a_pattern() {
+    let document = described_wit(
+        "/// A code.\n/// @pattern ^[0-9]{5}$\ntype code = string;\n\
+         /// Gives codes.\n/// @http GET /codes/{code}\nget: func(code: code) -> result<list<code>, problem>;\n\
+         /// Gives some codes.\n/// @param count @min 2\n\
+         some: func(count: u8) -> result<tuple<code, code>, problem>;",
+    );
+    let get = &document["paths"]["/codes/{code}"]["get"];
+    assert_eq!(get["parameters"][0].get("example"), None);
+    assert_eq!(get["responses"]["200"]["content"]["application/json"]["example"], serde_json::json!([]));
+    let some = &document["paths"]["/items/some"]["post"];
+    assert_eq!(some["requestBody"]["content"]["application/json"]["example"], serde_json::json!({ "count": 2 }));
+    assert_eq!(some["responses"]["200"]["content"]["application/json"].get("example"), None);
+}
+
+#[test]
+fn every_problem_of_every_operation_is_documented() {
+    // What every call of the data plane can meet, whatever the contract says.
+    let always = [
+        Code::MalformedRequest,
+        Code::MissingKey,
+        Code::WrongKey,
+        Code::NotGranted,
+        Code::AccountSuspended,
+        Code::ServiceNotFound,
+        Code::RouteNotFound,
+        Code::MethodNotAllowed,
+        Code::RequestTimeout,
+        Code::InvalidRequest,
+        Code::HeadersTooLarge,
+        Code::Internal,
+        Code::ConnectorTrapped,
+        Code::ConnectorCpuExhausted,
+        Code::ConnectorMemoryExhausted,
+        Code::AnswerTooLarge,
+        Code::AnswerInvalid,
+        Code::TooBusy,
+        Code::LedgerUnavailable,
+        Code::ShuttingDown,
+        Code::DeadlineExceeded,
+    ];
+    for name in CONTRACTS {
+        let contract = contract(name);
+        let document = described(&contract);
+        for operation in &contract.operations {
+            let method = operation.method.as_str().to_ascii_lowercase();
+            let responses = &document["paths"][operation.path.as_str()][&method]["responses"];
+            let documented = |status: u16, code: &str| {
+                let reference = responses[status.to_string()]["$ref"].as_str().unwrap_or_default();
+                let response = document.pointer(reference.trim_start_matches('#')).unwrap();
+                let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ProblemDetails");
+                let told = response["description"].as_str().unwrap_or_default().contains(&format!("* `{code}`: "));
+                assert!(told, "{name}: {}: {status} {code}", operation.name);
+            };
+            operation.errors.iter().for_each(|case| documented(case.status, &case.name));
+            always.iter().for_each(|code| documented(code.status(), code.as_str()));
+            if operation.takes_body() {
+                documented(400, "malformed-json");
+                documented(413, "body-too-large");
+                documented(415, "unsupported-media-type");
+            }
+            if operation.pii.is_some() {
+                documented(422, "purpose-required");
+            }
+            let success = if operation.ok.is_some() { "200" } else { "204" };
+            assert!(responses.get(success).is_some(), "{name}: {}", operation.name);
+        }
+    }
+}
+
+#[test]
+fn personal_data_demands_a_purpose_and_is_marked() {
+    let document = described(&contract("trial"));
+    let required = |path: &str| {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().find(|parameter| parameter["name"] == "truc-purpose").unwrap()["required"].clone()
+    };
+    assert_eq!((required("/people/{id}"), required("/things/{id}")), (Value::from(true), Value::from(false)));
+    assert_eq!(document["components"]["schemas"]["CitizenId"]["x-personal-data"], "basic");
+}
+
+#[test]
+fn rules_become_keywords_or_words() {
+    let document = described_wit(
+        "/// A record.\nrecord item {\n  /// @min 1\n  /// @max 9\n  number: u8,\n  /// A large one.\n  /// @min 1\n  /// @max 9\n  large: u64,\n\
+         /// @max 3\n  text: option<string>,\n  /// @min 2\n  %list: list<u8>,\n  /// @max 4\n  texts: list<string>,\n}\n\
+         /// Takes it.\ntake: func(item: item) -> result<_, problem>;",
+    );
+    let fields = &document["components"]["schemas"]["Item"]["properties"];
+    assert_eq!((&fields["number"]["minimum"], &fields["number"]["maximum"]), (&Value::from(1), &Value::from(9)));
+    assert_eq!(fields["large"]["description"], "A large one.\n\nFrom 1 to 9.");
+    assert_eq!(fields["text"]["anyOf"][0]["maxLength"], 3);
+    assert_eq!((&fields["list"]["minLength"], &fields["list"]["description"]), (&Value::from(4), &Value::from("At least 2 bytes.")));
+    assert_eq!(fields["texts"]["maxItems"], 4);
+}
+
+#[test]
+fn deprecated_operations_are_marked() {
+    let document = described_wit(
+        "/// Old.\n@since(version = 1.0.0)\n@deprecated(version = 1.0.0)\nold: func() -> result<_, problem>;\n\
+         /// New.\nnew: func() -> result<_, problem>;",
+    );
+    assert_eq!(document["paths"]["/items/old"]["post"]["deprecated"], true);
+    assert_eq!(document["paths"]["/items/new"]["post"].get("deprecated"), None);
+}

@@ -1,0 +1,315 @@
+//! The JSON Schema of what other rooms read themselves: a service's settings and limits.
+//!
+//! The types of those rooms know nothing of OpenAPI. The types here stand for them in the document; a test holds that
+//! both take and write the same members.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What the operator sets for a service. Secrets are named, never held.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ServiceSettings)]
+pub struct Settings {
+    /// The connector that serves it, by name and version.
+    #[schema(example = "land@1.0.0")]
+    pub connector: String,
+    /// The upstreams that the manifest declares, by handle.
+    #[serde(default)]
+    pub bindings: BTreeMap<String, Binding>,
+    /// Configuration values; those with a default in the manifest may be left out.
+    #[serde(default)]
+    pub config: BTreeMap<String, ConfigValue>,
+    /// The keys that the manifest declares, by handle.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeyBinding>,
+    /// Limits that differ from what the manifest asks for.
+    #[serde(default)]
+    pub limits: LimitsPatch,
+}
+
+/// Where an upstream is and how it is called.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Binding {
+    /// `http://` or `https://`, host, and where needed port and base path.
+    #[schema(example = "https://registry.example:8443/v1")]
+    pub address: String,
+    /// The ranges in which every address of the host must lie. Needed where the host is a name; where it is an IP
+    /// address and none is given, exactly that address.
+    #[serde(default)]
+    #[schema(example = json!(["10.20.0.0/16"]))]
+    pub allow_addresses: Vec<String>,
+    /// How Trục makes itself known to the upstream.
+    pub credential: Option<Credential>,
+    /// How long the parts of a call may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// The most connections open at once.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1024, default = 64)]
+    pub max_connections: u32,
+    /// The certificates (PEM) that the upstream's certificate must lead to, instead of the system's own.
+    pub ca: Option<String>,
+}
+
+/// How Trục makes itself known to an upstream. The secret itself is a file in the secrets directory.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Credential {
+    /// One header field with the secret as its value.
+    Header {
+        /// The field's name.
+        #[schema(example = "authorization")]
+        name: String,
+        /// What stands before the secret, with its space.
+        #[schema(example = "Bearer ")]
+        prefix: Option<String>,
+        /// The secret's name.
+        secret: String,
+    },
+    /// HTTP Basic (RFC 7617).
+    Basic {
+        /// The user name, without a colon.
+        username: String,
+        /// The name of the secret that is the password.
+        secret: String,
+    },
+    /// The OAuth 2.0 client credentials grant (RFC 6749, section 4.4).
+    #[serde(rename = "oauth2-client-credentials", rename_all = "camelCase")]
+    OAuth2ClientCredentials {
+        /// The path of the token endpoint, on the binding's host and port.
+        #[schema(example = "/token")]
+        token_path: String,
+        /// The client's identifier.
+        client_id: String,
+        /// The name of the secret that is the client's password.
+        secret: String,
+        /// The scope to ask for.
+        scope: Option<String>,
+    },
+}
+
+/// How long the parts of a call to an upstream may take; written with a unit: `200ms`, `5s`, `1min`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From looking up the name to an open connection.
+    #[schema(default = "2s")]
+    pub connect: String,
+    /// From sending the request to the head of the answer.
+    #[schema(default = "5s")]
+    pub first_byte: String,
+    /// The whole call.
+    #[schema(default = "15s")]
+    pub total: String,
+}
+
+/// A configuration value.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ConfigValue {
+    /// Of the type `flag`.
+    Flag(bool),
+    /// Of the type `integer`.
+    Integer(i64),
+    /// Of the type `text`.
+    Text(String),
+    /// Of the type `list`.
+    Texts(Vec<String>),
+}
+
+/// The secret behind a key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyBinding {
+    /// What the key is for.
+    pub algorithm: KeyAlgorithm,
+    /// The name of the secret.
+    pub secret: String,
+}
+
+/// What a key can do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyAlgorithm {
+    /// HMAC-SHA-256, for `mac`.
+    HmacSha256,
+    /// SHA-256 over the message followed by the secret, for `digest`.
+    Sha256Suffix,
+    /// Ed25519, for `sign` and `verify`.
+    Ed25519,
+}
+
+/// What one call of a service may use. Sizes are written `64MiB`, times `5s`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Memory of the instance.
+    pub memory: String,
+    /// Processor time of the connector's own code.
+    pub cpu: String,
+    /// Wall-clock time of the whole call.
+    pub deadline: String,
+    /// Calls that run at once.
+    pub concurrency: u32,
+    /// Calls to upstreams in one call.
+    pub upstream_calls: u32,
+    /// The body of one upstream request or response.
+    pub upstream_bytes: String,
+    /// The caller's body.
+    pub request_bytes: String,
+    /// The answer's body.
+    pub response_bytes: String,
+    /// What the service's cache holds.
+    pub cache_bytes: String,
+}
+
+/// Limits to set; what is left out stays as it is. Sizes are written `64MiB`, times `5s`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsPatch {
+    /// Memory of the instance; at most `64MiB`.
+    pub memory: Option<String>,
+    /// Processor time of the connector's own code; at most `10s`.
+    pub cpu: Option<String>,
+    /// Wall-clock time of the whole call; at most `1min`.
+    pub deadline: Option<String>,
+    /// Calls that run at once.
+    #[schema(maximum = 512)]
+    pub concurrency: Option<u32>,
+    /// Calls to upstreams in one call.
+    #[schema(maximum = 256)]
+    pub upstream_calls: Option<u32>,
+    /// The body of one upstream request or response; at most `32MiB`.
+    pub upstream_bytes: Option<String>,
+    /// The caller's body; at most `32MiB`.
+    pub request_bytes: Option<String>,
+    /// The answer's body; at most `32MiB`.
+    pub response_bytes: Option<String>,
+    /// What the service's cache holds; at most `64MiB`.
+    pub cache_bytes: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use utoipa::PartialSchema;
+
+    use super::*;
+
+    fn settings(credential: Value) -> Value {
+        json!({
+            "connector": "land@1.0.0",
+            "bindings": { "registry": {
+                "address": "https://registry.example:8443/v1",
+                "allowAddresses": ["10.20.0.0/16"],
+                "credential": credential,
+                "timeouts": { "connect": "1s", "firstByte": "2s", "total": "4s" },
+                "maxConnections": 8,
+                "ca": "-----BEGIN CERTIFICATE-----"
+            } },
+            "config": { "a": true, "b": 1, "c": "x", "d": ["x"] },
+            "keys": {
+                "one": { "algorithm": "hmac-sha256", "secret": "one" },
+                "two": { "algorithm": "sha256-suffix", "secret": "two" },
+                "three": { "algorithm": "ed25519", "secret": "three" }
+            },
+            "limits": {
+                "memory": "1MiB", "cpu": "1ms", "deadline": "1s", "concurrency": 1, "upstreamCalls": 1,
+                "upstreamBytes": "1MiB", "requestBytes": "1MiB", "responseBytes": "1MiB", "cacheBytes": "1MiB"
+            }
+        })
+    }
+
+    /// Whether a value has the members and types that a schema of the document gives it, no more and no fewer.
+    fn fits(value: &Value, schema: &Value, document: &Value) -> bool {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return fits(value, document.pointer(&reference[1..]).unwrap(), document);
+        }
+        if let Some(options) = schema["oneOf"].as_array() {
+            return options.iter().any(|option| fits(value, option, document));
+        }
+        let is = |name: &str| {
+            schema["type"] == name
+                || schema["type"].as_array().is_some_and(|some| some.contains(&json!(name)))
+        };
+        match value {
+            Value::Object(members) => {
+                let of = |name: &String| match &schema["properties"][name] {
+                    Value::Null => &schema["additionalProperties"],
+                    property => property,
+                };
+                let required = schema["required"].as_array().into_iter().flatten();
+                is("object")
+                    && members
+                        .iter()
+                        .all(|(name, member)| of(name).is_object() && fits(member, of(name), document))
+                    && required.into_iter().all(|name| members.contains_key(name.as_str().unwrap()))
+            }
+            Value::Array(items) => {
+                is("array") && items.iter().all(|item| fits(item, &schema["items"], document))
+            }
+            Value::String(_) => {
+                is("string") && schema["enum"].as_array().is_none_or(|some| some.contains(value))
+            }
+            Value::Number(_) => is("integer"),
+            Value::Bool(_) => is("boolean"),
+            Value::Null => is("null"),
+        }
+    }
+
+    /// Everything that can be set is written by the room that reads it, and described by the document.
+    #[test]
+    fn settings_are_described_as_they_are_read() {
+        let document: Value = serde_json::from_slice(&crate::openapi::document()).unwrap();
+        let schema = &document["components"]["schemas"]["ServiceSettings"];
+        for credential in [
+            json!({ "type": "header", "name": "authorization", "prefix": "Bearer ", "secret": "s" }),
+            json!({ "type": "basic", "username": "u", "secret": "s" }),
+            json!({
+                "type": "oauth2-client-credentials",
+                "tokenPath": "/token", "clientId": "truc", "secret": "s", "scope": "x"
+            }),
+        ] {
+            let given = settings(credential);
+            let read: truc_fleet::ServiceSettings = serde_json::from_value(given.clone()).unwrap();
+            let written = serde_json::to_value(read).unwrap();
+            assert_eq!(written, given);
+            assert!(fits(&written, schema, &document), "{written}");
+            serde_json::from_value::<Settings>(written).unwrap();
+        }
+        let unknown = json!({ "connector": "land@1.0.0", "colour": "red" });
+        assert!(!fits(&unknown, schema, &document));
+    }
+
+    #[test]
+    fn limits_are_described_as_they_are_written() {
+        let limits = truc_model::Limits::default();
+        let written = serde_json::to_value(limits).unwrap();
+        serde_json::from_value::<Limits>(written.clone()).unwrap();
+        for schema in [Limits::schema(), LimitsPatch::schema()] {
+            let schema = serde_json::to_value(schema).unwrap();
+            let mut described: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+            let mut members: Vec<&String> = written.as_object().unwrap().keys().collect();
+            described.sort();
+            members.sort();
+            assert_eq!(described, members);
+        }
+    }
+
+    #[test]
+    fn defaults_are_described_as_they_are() {
+        let binding: truc_egress::Binding =
+            serde_json::from_value(json!({ "address": "http://10.0.0.1" })).unwrap();
+        let written = serde_json::to_value(binding).unwrap();
+        let described = serde_json::to_value(Binding::schema()).unwrap();
+        assert_eq!(described["properties"]["maxConnections"]["default"], written["maxConnections"]);
+        let timeouts = serde_json::to_value(Timeouts::schema()).unwrap();
+        for (name, value) in written["timeouts"].as_object().unwrap() {
+            assert_eq!(timeouts["properties"][name]["default"], *value, "{name}");
+        }
+    }
+}

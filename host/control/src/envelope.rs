@@ -1,0 +1,106 @@
+//! What surrounds every request: its identifier, a task of its own, a line in the log, and problems as documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use truc_contract::openapi::REQUEST_ID_HEADER;
+use truc_model::{Code, RequestId};
+
+use crate::refusal::Refusal;
+use crate::server::Control;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
+
+/// The longest that a caller waits for its answer. Publishing a large component takes seconds.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+
+/// Runs a request in a task of its own, so that a change that has begun is finished even where the caller leaves: half
+/// a change, written to the database but not in force, must not be.
+pub(crate) async fn wrap(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let id = request_id(&control, request.headers());
+    let tasks = control.tasks.clone();
+    let work = tasks.spawn(async move {
+        let began = control.parts.clock.now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let response = next.run(request).await;
+        let duration = control.parts.clock.now().as_micros().saturating_sub(began.as_micros());
+        let status = response.status().as_u16();
+        let problem = response.extensions().get::<Refusal>().map(|refusal| &*refusal.0.code);
+        let route = route.as_ref().map(MatchedPath::as_str);
+        match route {
+            // Asked for every few seconds by whatever watches the host.
+            Some("/healthz" | "/readyz" | "/metrics") => {
+                tracing::debug!(request.id = %id, route, status, problem, "watched");
+            }
+            _ => tracing::info!(
+                request.id = %id,
+                %method,
+                route,
+                // A path is the caller's text: quoted, and no longer than a name can make it.
+                path = ?path.chars().take(300).collect::<String>(),
+                status,
+                problem,
+                duration,
+                "admin request"
+            ),
+        }
+        response
+    });
+    let response = match tokio::time::timeout(ANSWER_WITHIN, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            tracing::error!(request.id = %id, %error, "an admin request ended with a panic");
+            Refusal::new(Code::Internal, "").into_response()
+        }
+        Err(_) => {
+            let detail = "The work goes on; look at the result before asking again.";
+            Refusal::new(Code::DeadlineExceeded, detail).into_response()
+        }
+    };
+    finish(response, id)
+}
+
+/// The request's identifier: the caller's, where it sent a UUID, else a new one.
+fn request_id(control: &Control, headers: &HeaderMap) -> RequestId {
+    let sent =
+        headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    sent.unwrap_or_else(|| {
+        let mut random = [0; 10];
+        if aws_lc_rs::rand::fill(&mut random).is_err() {
+            tracing::error!("the operating system gave no randomness for a request identifier");
+        }
+        RequestId::new(control.parts.clock.now(), &random)
+    })
+}
+
+/// Writes the problem document where there is a problem, and marks the answer.
+fn finish(mut response: Response, id: RequestId) -> Response {
+    let mut buffer = [0; 36];
+    let id = id.encode(&mut buffer);
+    if let Some(Refusal(problem)) = response.extensions_mut().remove() {
+        *response.body_mut() = Body::from(problem.to_json(Some(id)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if problem.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = problem.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+    let headers = response.headers_mut();
+    // Answers hold keys and settings: nothing on the way may keep them.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(&REQUEST_ID, value);
+    }
+    response
+}

@@ -1,0 +1,13 @@
+//! The admin API as its callers see it: over HTTP, on a real database, with a real connector.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod agencies;
+mod connectors;
+mod exchanges;
+mod host;
+mod limits;
+mod log;
+mod openapi;
+mod services;
+mod watching;

@@ -1,0 +1,30 @@
+//! The help.
+
+use crate::host::truc;
+
+#[test]
+fn the_help_shows_commands_examples_and_exit_codes() {
+    insta::assert_snapshot!("help", truc(&["--help"]).text());
+    insta::assert_snapshot!("service-put", truc(&["service", "put", "--help"]).text());
+    insta::assert_snapshot!("exchanges", truc(&["exchanges", "-h"]).text());
+}
+
+#[test]
+fn a_command_line_that_cannot_be_used_ends_with_2() {
+    for arguments in [
+        &[][..],
+        &["colour"],
+        &["serve"],
+        &["grant", "add", "nowhere", "--service", "land", "--operation", "*"],
+        &["service", "put", "land"],
+        &["exchanges", "--limit", "0"],
+        &["publish", "no-such-file.wasm"],
+        &["agency", "list"],
+        &["agency", "list", "--admin", "https://127.0.0.1", "--admin-key-file", "x"],
+        &["agency", "list", "--admin-key-file", "no-such-file"],
+    ] {
+        let run = truc(arguments);
+        assert_eq!(run.exit, 2, "{arguments:?}: {}", run.err);
+        assert!(!run.err.is_empty());
+    }
+}

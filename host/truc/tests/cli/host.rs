@@ -1,0 +1,251 @@
+//! A running `truc serve` for one test, and the program run beside it.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a configuration, a key and secrets.
+pub(crate) struct Installation {
+    folder: TempDir,
+}
+
+/// A running host.
+pub(crate) struct Host {
+    pub(crate) installation: Installation,
+    pub(crate) api: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    process: Process,
+}
+
+/// A process that does not outlive a test that fails half-way.
+struct Process(Child);
+
+/// Commands and what they said, as somebody would have seen it on a terminal.
+pub(crate) struct Transcript<'a> {
+    host: &'a Host,
+    text: String,
+}
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) exit: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs the program with arguments.
+pub(crate) fn truc(arguments: &[&str]) -> Run {
+    finish(program().args(arguments))
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truc"));
+    command.env_remove("TRUC_ADMIN").env_remove("TRUC_ADMIN_KEY_FILE").stdin(Stdio::null());
+    command
+}
+
+fn finish(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        exit: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Run {
+    /// The output of a run that must have succeeded.
+    #[track_caller]
+    pub(crate) fn text(&self) -> &str {
+        assert_eq!(self.exit, 0, "{}", self.err);
+        &self.out
+    }
+
+    /// The document of a run with `--json` that must have succeeded.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(self.text()).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+
+    /// The error of a run that must have failed so.
+    #[track_caller]
+    pub(crate) fn failed(&self, exit: i32) -> &str {
+        assert_eq!(self.exit, exit, "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        &self.err
+    }
+}
+
+impl Installation {
+    pub(crate) fn new() -> Self {
+        let installation = Self { folder: TempDir::new().unwrap() };
+        let key = truc(&["admin-key"]);
+        installation.write("admin.key", key.text());
+        std::fs::create_dir(installation.path("secrets")).unwrap();
+        installation.write("secrets/payment-key", "secret-canary");
+        installation.configure("127.0.0.1:0", "127.0.0.1:0", "");
+        installation
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Writes the configuration: where to listen, and lines to end with.
+    pub(crate) fn configure(&self, api: &str, admin: &str, more: &str) {
+        let text = format!(
+            "data-dir = \"data\"\nsecrets-dir = \"secrets\"\nworker-threads = 2\n[api]\nlisten = \"{api}\"\n\
+             [admin]\nlisten = \"{admin}\"\nkey-file = \"admin.key\"\n[engine]\ninstances = 16\n{more}"
+        );
+        self.write("truc.toml", &text);
+    }
+
+    fn config(&self) -> String {
+        self.path("truc.toml").display().to_string()
+    }
+
+    /// Runs `serve`, which must end by itself.
+    pub(crate) fn serve_in_vain(&self) -> Run {
+        truc(&["serve", "--config", &self.config()])
+    }
+
+    pub(crate) fn check_config(&self, more: &[&str]) -> Run {
+        truc(&[&["check-config", "--config", &self.config()], more].concat())
+    }
+
+    /// Starts a host and waits until it says that it is ready.
+    pub(crate) fn serve(self) -> Host {
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        let mut command = program();
+        command.args(["serve", "--config", &self.config()]).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ports: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}{}", self.log()));
+        let port = |name: &str| ports[name].as_str().unwrap().parse().unwrap();
+        Host { api: port("api"), admin: port("admin"), process: Process(child), installation: self }
+    }
+
+    /// What the host logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// The text with everything replaced that differs from run to run.
+    pub(crate) fn stable(&self, text: &str) -> String {
+        let text = text.replace(&self.folder.path().display().to_string(), "<folder>");
+        let replaced = [
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
+            (r"sha256:[0-9a-f]{64}", "<digest>"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<request>"),
+            (r"truc_[0-9a-f]{16}_[0-9A-Za-z_-]{43}", "<key>"),
+            (r"\b[0-9a-f]{16}\b", "<identifier>"),
+            (r"\b\d+ KiB", "<size>"),
+            (r"(\s)\d+\.\d(\s)", "$1<ms>$2"),
+            (r"127\.0\.0\.1:\d{4,5}", "<address>"),
+            // Columns are as wide as what was replaced.
+            (r" {2,}", "  "),
+        ];
+        replaced.iter().fold(text, |text, (pattern, with)| {
+            Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned()
+        })
+    }
+}
+
+impl Host {
+    /// Runs a command against the host.
+    pub(crate) fn truc(&self, arguments: &[&str]) -> Run {
+        let mut command = program();
+        command.env("TRUC_ADMIN", format!("http://{}", self.admin));
+        command.env("TRUC_ADMIN_KEY_FILE", self.installation.path("admin.key"));
+        finish(command.args(arguments))
+    }
+
+    /// Begins a transcript.
+    pub(crate) fn transcript(&self) -> Transcript<'_> {
+        Transcript { host: self, text: String::new() }
+    }
+
+    /// Asks the host to stop, and waits. The exit code must be 0.
+    pub(crate) fn stop(self, signal: Signal) -> Installation {
+        let Self { installation, mut process, .. } = self;
+        kill_process(Pid::from_raw(process.0.id().cast_signed()).unwrap(), signal).unwrap();
+        let status = process.0.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{}", installation.log());
+        installation
+    }
+
+    /// Calls the data plane. The answer's status and body.
+    pub(crate) fn call(&self, path: &str, key: Option<&str>) -> (u16, String) {
+        get(self.api, path, key)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Transcript<'_> {
+    /// Runs a command.
+    pub(crate) fn run(&mut self, arguments: &[&str]) {
+        let quoted = |argument: &&str| match argument.contains([' ', '*']) {
+            true => format!("'{argument}'"),
+            false => (*argument).to_owned(),
+        };
+        let arguments_shown: Vec<String> = arguments.iter().map(quoted).collect();
+        let Run { exit, out, err } = self.host.truc(arguments);
+        let exit = if exit == 0 { String::new() } else { format!("(exit code {exit})\n") };
+        let said = self
+            .host
+            .installation
+            .stable(&format!("$ truc {}\n{out}{err}{exit}\n", arguments_shown.join(" ")));
+        self.text.push_str(&said);
+    }
+
+    /// All of it.
+    pub(crate) fn text(self) -> String {
+        self.text
+    }
+}
+
+/// One request on one connection.
+pub(crate) fn get(address: SocketAddr, path: &str, key: Option<&str>) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    if let Some(key) = key {
+        write!(request, "authorization: Bearer {key}\r\n").unwrap();
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+/// A connector that `cargo xtask connectors` built.
+pub(crate) fn component(name: &str) -> String {
+    let file =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("connectors").join(format!("{name}.wasm"));
+    assert!(file.exists(), "{} is missing; run `cargo xtask connectors` first", file.display());
+    file.display().to_string()
+}
