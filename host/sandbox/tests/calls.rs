@@ -218,6 +218,7 @@ async fn what_a_connector_does_wrong_ends_in_its_own_code() {
     let cases = [
         ("faults/trap", &environment, "connector-trapped"),
         ("faults/run-forever", &environment, "connector-cpu-exhausted"),
+        ("faults/flood", &environment, "connector-cpu-exhausted"),
         // Touching all the memory takes its time, which is not what is tried here.
         ("faults/allocate", &roomy, "connector-memory-exhausted"),
         ("faults/recurse", &roomy, "connector-trapped"),

@@ -78,6 +78,14 @@ impl faults::Guest for Connector {
         Ok(())
     }
 
+    fn flood() -> Result<(), Problem> {
+        let mut refused = 0_u64;
+        while black_box(refused) < u64::MAX {
+            refused = refused.wrapping_add(u64::from(upstream("nowhere").get("/").send().is_err()));
+        }
+        Ok(())
+    }
+
     fn allocate() -> Result<(), Problem> {
         let mut held = Vec::new();
         loop {
