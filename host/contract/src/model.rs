@@ -15,6 +15,8 @@ pub struct Contract {
     pub id: ContractId,
     /// What the package's documentation says.
     pub docs: String,
+    /// The interfaces that have operations, in the order of the text.
+    pub interfaces: Vec<Interface>,
     /// Its operations, in the order of the text.
     pub operations: Vec<Operation>,
     /// The named types that operations reach; [`TypeId`] is an index into this list.
@@ -63,6 +65,15 @@ impl Contract {
             target => (target, rules),
         }
     }
+}
+
+/// One interface of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, without package and version.
+    pub name: String,
+    /// Documentation without directives.
+    pub docs: String,
 }
 
 /// One operation: a function of one of the contract's interfaces.

@@ -64,8 +64,11 @@ fn title(contract: &Contract) -> String {
 }
 
 fn tags(contract: &Contract) -> Value {
-    let interfaces: BTreeSet<&str> = contract.operations.iter().map(interface_of).collect();
-    interfaces.into_iter().map(|name| json!({ "name": name })).collect()
+    let tags = contract.interfaces.iter().map(|interface| match interface.docs.as_str() {
+        "" => json!({ "name": interface.name }),
+        docs => json!({ "name": interface.name, "description": docs }),
+    });
+    tags.collect()
 }
 
 fn interface_of(operation: &Operation) -> &str {
@@ -224,13 +227,13 @@ impl Writer<'_> {
                     "200".to_owned(),
                     json!({
                         "description": "Success.",
-                        "headers": answer_headers(),
+                        "headers": success_headers(),
                         "content": { "application/json": content },
                     }),
                 );
             }
             None => {
-                let success = json!({ "description": "Success, without content.", "headers": answer_headers() });
+                let success = json!({ "description": "Success, without content.", "headers": success_headers() });
                 responses.insert("204".to_owned(), success);
             }
         }
@@ -253,29 +256,49 @@ impl Writer<'_> {
     }
 
     fn problem_responses(&self) -> Value {
-        let responses: BTreeMap<&str, Value> = self
-            .problems
-            .values()
-            .flatten()
-            .map(|(description, name)| {
+        let named = self.problems.iter().flat_map(|(status, named)| {
+            named.iter().map(|(description, name)| {
                 let response = json!({
                     "description": description,
-                    "headers": answer_headers(),
+                    "headers": problem_headers(*status),
                     "content": { "application/problem+json": {
                         "schema": { "$ref": format!("#/components/schemas/{PROBLEM_DETAILS}") }
                     } },
                 });
-                (name.as_str(), response)
+                (name.clone(), response)
             })
-            .collect();
-        responses.into_iter().map(|(name, response)| (name.to_owned(), response)).collect::<Map<_, _>>().into()
+        });
+        let sorted: BTreeMap<String, Value> = named.collect();
+        sorted.into_iter().collect::<Map<_, _>>().into()
     }
 }
 
-fn answer_headers() -> Value {
-    json!({
-        REQUEST_ID_HEADER: { "description": "The request's identifier, also in the ledger.", "schema": { "type": "string" } },
-    })
+fn request_id_header() -> (String, Value) {
+    let described = json!({
+        "description": "The request's identifier, also in the ledger.",
+        "schema": { "type": "string" },
+    });
+    (REQUEST_ID_HEADER.to_owned(), described)
+}
+
+fn success_headers() -> Value {
+    let revision = json!({
+        "description": "The number of the service's revision that answered.",
+        "schema": { "type": "integer", "minimum": 1 },
+    });
+    Value::Object(Map::from_iter([request_id_header(), (REVISION_HEADER.to_owned(), revision)]))
+}
+
+fn problem_headers(status: u16) -> Value {
+    let mut headers = Map::from_iter([request_id_header()]);
+    if matches!(status, 429 | 503) {
+        let retry_after = json!({
+            "description": "Seconds to wait, where they are known.",
+            "schema": { "type": "integer", "minimum": 0 },
+        });
+        headers.insert("retry-after".to_owned(), retry_after);
+    }
+    Value::Object(headers)
 }
 
 /// Every problem an operation can answer with: status, then code and what it means.

@@ -15,7 +15,7 @@ use wit_parser::{
 
 use crate::directive::{self, Docs};
 use crate::manifest::ContractId;
-use crate::model::{Contract, ErrorCase, Fallible, Operation, Parameter, Place, Type, TypeKind};
+use crate::model::{Contract, ErrorCase, Fallible, Interface, Operation, Parameter, Place, Type, TypeKind};
 use crate::names::camel;
 use crate::path::{Method, PathTemplate, Segment};
 use crate::schema::PROBLEM_DETAILS;
@@ -167,15 +167,24 @@ impl<'a> Reader<'a> {
     fn new(resolve: &'a Resolve, package: PackageId, package_place: String) -> Result<Self, ContractError> {
         #[expect(clippy::indexing_slicing, reason = "an arena is indexed by the identifiers it gave out")]
         let name = &resolve.packages[package].name;
+        let refuse = |reason: &str| {
+            let place = package_place.clone();
+            Err(ContractError { place, item: format!("package {name}"), reason: reason.to_owned() })
+        };
         let Some(version) = name.version.clone() else {
-            return Err(ContractError {
-                place: package_place,
-                item: format!("package {name}"),
-                reason: "a contract needs a version, for instance `@1.0.0`".to_owned(),
-            });
+            return refuse("a contract needs a version, for instance `@1.0.0`");
         };
         let id = ContractId { namespace: name.namespace.clone(), name: name.name.clone(), version };
-        let contract = Contract { id, docs: String::new(), operations: Vec::new(), types: Vec::new() };
+        if id.to_string().parse::<ContractId>().is_err() {
+            return refuse("write namespace and name in lower-case words joined by hyphens, at most 63 characters each");
+        }
+        let contract = Contract {
+            id,
+            docs: String::new(),
+            interfaces: Vec::new(),
+            operations: Vec::new(),
+            types: Vec::new(),
+        };
         Ok(Self {
             resolve,
             package,
@@ -263,7 +272,10 @@ impl<'a> Reader<'a> {
         let name = interface.name.as_deref().unwrap_or_default();
         let export: Arc<str> = self.resolve.id_of(id).unwrap_or_else(|| name.to_owned()).into();
         let at = At { span: interface.span, item: format!("interface {export}") };
-        self.docs(interface.docs.contents.as_deref(), directive::Place::Container, &at)?;
+        let docs = self.docs(interface.docs.contents.as_deref(), directive::Place::Container, &at)?.text;
+        if !interface.functions.is_empty() {
+            self.contract.interfaces.push(Interface { name: name.to_owned(), docs });
+        }
         for (function_name, function) in &interface.functions {
             let at = At { span: function.span, item: format!("{export}#{function_name}") };
             let operation = self.operation(name, &export, function, &at)?;

@@ -24,36 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// a change, written to the database but not in force, must not be.
 pub(crate) async fn wrap(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let id = request_id(&control, request.headers());
-    let tasks = control.tasks.clone();
-    let work = tasks.spawn(async move {
-        let began = control.parts.clock.now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        let response = next.run(request).await;
-        let duration = control.parts.clock.now().as_micros().saturating_sub(began.as_micros());
-        let status = response.status().as_u16();
-        let problem = response.extensions().get::<Refusal>().map(|refusal| &*refusal.0.code);
-        let route = route.as_ref().map(MatchedPath::as_str);
-        match route {
-            // Asked for every few seconds by whatever watches the host.
-            Some("/healthz" | "/readyz" | "/metrics") => {
-                tracing::debug!(request.id = %id, route, status, problem, "watched");
-            }
-            _ => tracing::info!(
-                request.id = %id,
-                %method,
-                route,
-                // A path is the caller's text: quoted, and no longer than a name can make it.
-                path = ?path.chars().take(300).collect::<String>(),
-                status,
-                problem,
-                duration,
-                "admin request"
-            ),
-        }
-        response
-    });
+    let work = control.tasks.spawn(audited(control.clone(), id, request, next));
     let response = match tokio::time::timeout(ANSWER_WITHIN, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
@@ -66,6 +37,30 @@ pub(crate) async fn wrap(State(control): State<Arc<Control>>, request: Request, 
         }
     };
     finish(response, id)
+}
+
+/// Runs a request and logs what became of it: who asked for what is told by names only.
+async fn audited(control: Arc<Control>, id: RequestId, request: Request, next: Next) -> Response {
+    let began = control.parts.clock.now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    // A path is the caller's text: quoted in the log, and no longer than names can make it.
+    let path: String = request.uri().path().chars().take(300).collect();
+    let response = next.run(request).await;
+
+    let duration = control.parts.clock.now().as_micros().saturating_sub(began.as_micros());
+    let status = response.status().as_u16();
+    let problem = response.extensions().get::<Refusal>().map(|refusal| &*refusal.0.code);
+    match route.as_ref().map(MatchedPath::as_str) {
+        // Asked for every few seconds by whatever watches the host.
+        route @ Some("/healthz" | "/readyz" | "/metrics") => {
+            tracing::debug!(request.id = %id, route, status, problem, "watched");
+        }
+        route => {
+            tracing::info!(request.id = %id, %method, route, ?path, status, problem, duration, "admin request");
+        }
+    }
+    response
 }
 
 /// The request's identifier: the caller's, where it sent a UUID, else a new one.

@@ -1,0 +1,57 @@
+//! `cargo xtask`: everything one does with a checkout. Each command is a file of its own.
+
+mod bench;
+mod connectors;
+mod demo;
+mod host;
+mod http;
+mod process;
+mod suite;
+mod table;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use workspace::Workspace;
+
+/// Builds, demonstrates, tests and measures Trục.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Build the connectors of plugins/ into target/connectors/, ready to publish.
+    Connectors(connectors::Options),
+    /// Run the whole on this machine: simulated national systems, the host, five services, two agencies.
+    Demo(demo::Options),
+    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo.
+    Test,
+    /// Measure the host beside a native handler that does the same work.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Connectors(options) => {
+            let built = connectors::build(&workspace, &options)?;
+            connectors::report(&workspace, &built);
+            Ok(())
+        }
+        Command::Demo(options) => demo::run(&workspace, &options),
+        Command::Test => suite::test(&workspace),
+        Command::Bench(options) => bench::run(&workspace, &options),
+    }
+}

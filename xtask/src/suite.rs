@@ -1,0 +1,247 @@
+//! `cargo xtask test`: everything a change must pass. Every step runs, whatever became of the ones before it, unless it
+//! needs what they make; the table at the end says what passed, what failed and how long each took.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::table::Table;
+use crate::workspace::{Workspace, output, progress, run};
+use crate::{connectors, demo, tools};
+
+/// Runs the whole suite.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    let mut report = Report::default();
+    let mut tests = Count::default();
+
+    report.step("format", || {
+        run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+        Ok(String::new())
+    });
+    report.step("dependencies", || dependencies(workspace));
+    let built = report.step("connectors", || {
+        let built = connectors::build(workspace, &connectors::Options::default())?;
+        connectors::report(workspace, &built);
+        Ok(format!("{} built", built.len()))
+    });
+    report.step("lints", || {
+        run(workspace.cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]))?;
+        Ok(String::new())
+    });
+    if built == Outcome::Passed {
+        report.step("tests", || {
+            tests = all_tests(workspace)?;
+            ensure!(tests.failed == 0, "{} tests failed", tests.failed);
+            ensure!(tests.passed > 0, "no test was executed");
+            Ok(tests.to_string())
+        });
+        report.step("demo --check", || demo::check(workspace, demo::Features::OfTests));
+    } else {
+        report.not_run("tests");
+        report.not_run("demo --check");
+    }
+
+    report.finish(tests)
+}
+
+/// Licences, bans and sources of everything that is depended on; advisories where their database can be reached.
+fn dependencies(workspace: &Workspace) -> Result<String> {
+    let deny = tools::cargo_deny(workspace)?;
+    let deny = || {
+        let mut command = Command::new(&deny);
+        command.current_dir(&workspace.root);
+        command
+    };
+    // An exception that no longer applies is a fault, so that the list of exceptions stays true.
+    let strict = ["--hide-inclusion-graph", "-D", "unmatched-skip", "-D", "license-not-encountered"];
+    run(deny().arg("check").args(strict).args(["licenses", "bans", "sources"]))?;
+    match output(deny().args(["fetch", "db"])) {
+        Ok(_) => {
+            run(deny().args(["check", "--disable-fetch", "--hide-inclusion-graph", "advisories"]))?;
+            Ok("advisories included".to_owned())
+        }
+        Err(_) => {
+            let note = "advisories NOT checked: their database cannot be reached";
+            progress(format_args!("{note} (https://github.com/RustSec/advisory-db)"));
+            Ok(note.to_owned())
+        }
+    }
+}
+
+/// Unit, integration and documentation tests of every package.
+fn all_tests(workspace: &Workspace) -> Result<Count> {
+    tools::ensure_postgres()?;
+    let every = ["--workspace", "--no-fail-fast"];
+    if tools::has_nextest() {
+        let tests = counted(workspace.cargo().args(["nextest", "run"]).args(every))?;
+        let examples_in_docs = counted(workspace.cargo().args(["test", "--doc"]).args(every))?;
+        Ok(tests.and(examples_in_docs))
+    } else {
+        counted(workspace.cargo().arg("test").args(every))
+    }
+}
+
+/// Runs a test runner, shows what it says, and adds up the results it reports.
+fn counted(command: &mut Command) -> Result<Count> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let count = std::thread::scope(|scope| {
+        let readers = [scope.spawn(move || shown(out)), scope.spawn(move || shown(err))];
+        readers.into_iter().filter_map(|reader| reader.join().ok()).fold(Count::default(), Count::and)
+    });
+    let status = child.wait()?;
+    ensure!(status.success() || count.failed > 0, "the tests could not be built or run: {status}");
+    Ok(count)
+}
+
+/// Copies a stream to standard output line by line and adds up the results in it.
+fn shown(stream: Option<impl Read>) -> Count {
+    let lines = stream.into_iter().flat_map(|stream| BufReader::new(stream).lines().map_while(Result::ok));
+    lines.fold(Count::default(), |count, line| {
+        println!("{line}");
+        count.and(Count::in_line(&line))
+    })
+}
+
+/// How many tests had which result.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Count {
+    fn and(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+
+    /// What a line says, if it is the closing line of cargo's own test runner or of nextest:
+    /// `test result: ok. 4 passed; 0 failed; 1 ignored; …`, `Summary [ 0.1s] 5 tests run: 4 passed (1 slow), 1 failed`.
+    fn in_line(line: &str) -> Self {
+        let results = match line.trim_start() {
+            cargo if cargo.starts_with("test result: ") => cargo.split_once(". "),
+            nextest if nextest.starts_with("Summary [") => nextest.split_once(" run: "),
+            _ => None,
+        };
+        let mut count = Self::default();
+        for result in results.map(|(_, results)| results).unwrap_or_default().split([',', ';']) {
+            let mut words = result.split_whitespace();
+            let (Some(Ok(number)), Some(kind)) = (words.next().map(str::parse::<u64>), words.next()) else {
+                continue;
+            };
+            match kind {
+                "passed" => count.passed += number,
+                "failed" | "timed" | "exec" => count.failed += number,
+                "skipped" | "ignored" => count.skipped += number,
+                _ => {}
+            }
+        }
+        count
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// What became of each step.
+#[derive(Default)]
+struct Report {
+    rows: Vec<(&'static str, Outcome, Duration, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Passed,
+    Failed,
+    NotRun,
+}
+
+impl Report {
+    /// Takes one step. It gives a note for the table.
+    fn step(&mut self, name: &'static str, take: impl FnOnce() -> Result<String>) -> Outcome {
+        progress(format_args!("test: {name}"));
+        let begin = Instant::now();
+        let (outcome, note) = match take() {
+            Ok(note) => (Outcome::Passed, note),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                (Outcome::Failed, format!("{error:#}").lines().next().unwrap_or_default().to_owned())
+            }
+        };
+        self.rows.push((name, outcome, begin.elapsed(), note));
+        outcome
+    }
+
+    fn not_run(&mut self, name: &'static str) {
+        self.rows.push((name, Outcome::NotRun, Duration::ZERO, "needs a step that failed".to_owned()));
+    }
+
+    fn finish(self, tests: Count) -> Result<()> {
+        let mut table = Table::new(["step", "result", "seconds", "note"]);
+        for (name, outcome, took, note) in &self.rows {
+            let result = match outcome {
+                Outcome::Passed => "passed",
+                Outcome::Failed => "FAILED",
+                Outcome::NotRun => "not run",
+            };
+            table.row([
+                (*name).to_owned(),
+                result.to_owned(),
+                format!("{:.1}", took.as_secs_f64()),
+                note.clone(),
+            ]);
+        }
+        println!("\n{table}");
+        println!("{tests}");
+        let failed: Vec<_> =
+            self.rows.iter().filter(|row| row.1 != Outcome::Passed).map(|(name, ..)| *name).collect();
+        ensure!(failed.is_empty(), "not passed: {}", failed.join(", "));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_of_both_runners_are_understood() {
+        let count = |passed, failed, skipped| Count { passed, failed, skipped };
+        for (line, expected) in [
+            (
+                "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+                count(5, 0, 2),
+            ),
+            (
+                "test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 9 filtered out",
+                count(1, 3, 0),
+            ),
+            (
+                "     Summary [   1.203s] 7 tests run: 5 passed (1 slow), 1 failed, 1 timed out, 3 skipped",
+                count(5, 2, 3),
+            ),
+            ("test results: 5 passed", count(0, 0, 0)),
+            ("running 5 tests", count(0, 0, 0)),
+        ] {
+            assert_eq!(Count::in_line(line), expected, "{line}");
+        }
+    }
+}

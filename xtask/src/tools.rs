@@ -1,0 +1,142 @@
+//! Programs from outside: found, or installed, or said exactly how to install. Nothing is installed outside the
+//! workspace's own build folder but the WebAssembly target of the toolchain and, as root on Debian, PostgreSQL.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::workspace::{Workspace, output, progress, run};
+
+/// The release of cargo-deny that is installed where there is none.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// The target connectors are compiled for: WebAssembly without any system interface.
+pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
+
+/// What links connectors: programs that come with the toolchain itself.
+pub(crate) struct GuestToolchain {
+    /// `wasm-component-ld`, whose output is a finished component.
+    pub(crate) linker: PathBuf,
+    /// `PATH` with the folders in which it looks for `wasm-ld`.
+    pub(crate) path: OsString,
+}
+
+impl GuestToolchain {
+    /// Finds the toolchain's linker and adds the WebAssembly target where it is missing.
+    pub(crate) fn ensure() -> Result<Self> {
+        let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+        let version = output(Command::new("rustc").arg("-vV"))?;
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .context("`rustc -vV` does not name its host")?;
+        let libraries = sysroot.join("lib/rustlib");
+
+        if !libraries.join(GUEST_TARGET).join("lib").is_dir() {
+            progress(format_args!("adding the target {GUEST_TARGET} to the toolchain"));
+            run(Command::new("rustup").args(["target", "add", GUEST_TARGET])).with_context(|| {
+                format!(
+                    "the toolchain in {} has no {GUEST_TARGET} target: install rustup (https://rustup.rs) and run \
+                     `rustup target add {GUEST_TARGET}`, or install your system's package with the standard library \
+                     for it",
+                    sysroot.display()
+                )
+            })?;
+        }
+
+        let folder = libraries.join(host).join("bin");
+        let linker = folder.join("wasm-component-ld");
+        let shipped = [linker.clone(), folder.join("rust-lld"), folder.join("gcc-ld/wasm-ld")];
+        for program in &shipped {
+            ensure!(
+                program.is_file(),
+                "{} is missing. It ships with toolchains installed by rustup (https://rustup.rs): run \
+                 `rustup toolchain install stable` and try again",
+                program.display()
+            );
+        }
+        let rest = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(
+            [folder.join("gcc-ld"), folder].into_iter().chain(std::env::split_paths(&rest)),
+        )?;
+        Ok(Self { linker, path })
+    }
+}
+
+/// Finds cargo-deny, or builds it into the workspace's target folder.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
+    let own = workspace.target.join("tools");
+    let installed = own.join("bin/cargo-deny");
+    if let Some(found) = find_on_path("cargo-deny").or_else(|| installed.is_file().then(|| installed.clone()))
+    {
+        return Ok(found);
+    }
+    progress(format_args!(
+        "cargo-deny is not installed: building release {CARGO_DENY_VERSION} into {} (some minutes, once)",
+        own.display()
+    ));
+    // It runs for a second: the time goes into building it, so it is optimised little.
+    let mut install = workspace.cargo();
+    install
+        .args(["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY_VERSION, "--root"])
+        .arg(&own)
+        .envs([
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+            ("CARGO_PROFILE_RELEASE_LTO", "off"),
+            ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+        ]);
+    run(&mut install).context("install it with `cargo install cargo-deny --locked` and try again")?;
+    Ok(installed)
+}
+
+/// Whether `cargo nextest` can be used.
+pub(crate) fn has_nextest() -> bool {
+    find_on_path("cargo-nextest").is_some()
+}
+
+/// Makes sure that PostgreSQL's server programs are there; the store's tests start a server of their own from them.
+pub(crate) fn ensure_postgres() -> Result<()> {
+    if find_postgres().is_some() {
+        return Ok(());
+    }
+    let debian = find_on_path("apt-get");
+    if let (Some(apt), true) = (&debian, rustix::process::geteuid().is_root()) {
+        progress("PostgreSQL's server programs are not installed: installing Debian's package `postgresql`");
+        let apt = || {
+            let mut command = Command::new(apt);
+            command.env("DEBIAN_FRONTEND", "noninteractive");
+            command
+        };
+        run(apt().args(["update", "--quiet=2"]))?;
+        run(apt().args(["install", "--yes", "--quiet=2", "--no-install-recommends", "postgresql"]))?;
+    }
+    match (find_postgres(), debian) {
+        (Some(_), _) => Ok(()),
+        (None, Some(_)) => bail!(
+            "the tests need PostgreSQL's server programs (`initdb`, `postgres`): run \
+             `sudo apt-get install postgresql` and try again"
+        ),
+        (None, None) => bail!(
+            "the tests need PostgreSQL's server programs: install PostgreSQL 14 or newer so that `initdb` and \
+             `postgres` are on PATH, and try again"
+        ),
+    }
+}
+
+/// The folder of PostgreSQL's server programs: on `PATH`, or where Debian keeps them.
+fn find_postgres() -> Option<PathBuf> {
+    let has_both = |folder: &Path| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    path_folders().into_iter().chain(versions.map(|entry| entry.path().join("bin"))).find(|f| has_both(f))
+}
+
+fn find_on_path(program: &str) -> Option<PathBuf> {
+    path_folders().into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn path_folders() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
