@@ -176,7 +176,7 @@ impl Bench {
             let folder = self.work.join(format!("start-{count}"));
             Host::prepare(&self.host, &folder, Recording::All, Ports::default())?;
             let host = Host::start(&self.host, &folder, None).await?;
-            let key = self.serve(&host, count, "127.0.0.1:9".parse()?)?;
+            let key = self.serve(&host, count, "127.0.0.1:9".parse()?).await?;
             host.stop().await?;
             let services = (1..=count).map(|number| format!("bench-{number}")).collect();
             let prepared = Prepared { program: &self.host, folder: &folder, services, key };
@@ -196,7 +196,7 @@ impl Bench {
         let mut command = Command::new(&self.native);
         command.arg(part).args(arguments);
         let log = self.work.join(format!("{part}.log"));
-        let mut server = Server::start(part, command, &log, core).await?;
+        let mut server = Server::start(part, command, &log, core)?;
         let address = server.line(|line| line.parse().ok()).await?;
         Ok((server, address))
     }
@@ -206,23 +206,23 @@ impl Bench {
         let folder = self.work.join(name);
         Host::prepare(&self.host, &folder, record, Ports::default())?;
         let host = Host::start(&self.host, &folder, self.cores.servers).await?;
-        let key = self.serve(&host, SERVICES, upstream)?;
+        let key = self.serve(&host, SERVICES, upstream).await?;
         Ok((host, key))
     }
 
     /// Publishes copies of the bench connector, makes a service of each, and grants them all to one account.
-    fn serve(&self, host: &Host, count: usize, upstream: SocketAddr) -> Result<String> {
-        host.agency("H56.14", "Sở Tư pháp")?;
-        let key = host.account("H56.14", "one-stop-shop")?;
+    async fn serve(&self, host: &Host, count: usize, upstream: SocketAddr) -> Result<String> {
+        host.agency("H56.14", "Sở Tư pháp").await?;
+        let key = host.account("H56.14", "one-stop-shop").await?;
         for (file, number) in self.connectors.iter().take(count).zip(1..) {
-            host.publish(file)?;
+            host.publish(file).await?;
             let service = format!("bench-{number}");
             let settings = json!({
                 "connector": format!("{service}@1.0.0"),
                 "bindings": { "register": { "address": format!("http://{upstream}"), "maxConnections": 1024 } },
             });
-            host.service(&service, &settings)?;
-            host.grant("H56.14", &service, "*")?;
+            host.service(&service, &settings).await?;
+            host.grant("H56.14", &service, "*").await?;
         }
         Ok(key)
     }

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Call every operation so that it succeeds and so that it fails, show what came, and stop.
     #[arg(long)]
     check: bool,
-    /// Leave the folder .demo/ behind, with database, logs and configuration.
+    /// Leave the folder behind, with database, logs and configuration.
     #[arg(long)]
     keep: bool,
 }
@@ -79,7 +79,7 @@ fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// Starts everything, says how to use it, and waits for Ctrl-C.
 async fn show(workspace: &Workspace, keep: bool) -> Result<()> {
     let _alone = workspace.alone("demo")?;
-    let mut estate = Estate::start(workspace, Ports::Usual).await?;
+    let mut estate = Estate::start(workspace, workspace.root.join(".demo"), Ports::Usual).await?;
     println!("\n{}", estate.introduction()?);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -96,8 +96,9 @@ async fn show(workspace: &Workspace, keep: bool) -> Result<()> {
 
 /// Starts everything, calls everything, and stops.
 async fn check_all(workspace: &Workspace, keep: bool) -> Result<String> {
-    let _alone = workspace.alone("demo")?;
-    let estate = Estate::start(workspace, Ports::Free).await?;
+    // Beside a demonstration that somebody tries by hand: with a folder and ports of its own.
+    let _alone = workspace.alone("demo-check")?;
+    let estate = Estate::start(workspace, workspace.target.join("demo-check"), Ports::Free).await?;
     progress("calling every operation, once to succeed and once to fail");
     let checked = call_all(&estate).await;
     let stopped = estate.stop(keep || checked.is_err()).await;

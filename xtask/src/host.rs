@@ -79,7 +79,7 @@ record = "{record}"
     pub(crate) async fn start(program: &Path, folder: &Path, core: Option<usize>) -> Result<Self> {
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(folder.join(CONFIGURATION));
-        let mut server = Server::start("the host", command, &folder.join("host.log"), core).await?;
+        let mut server = Server::start("the host", command, &folder.join("host.log"), core)?;
         let (api, admin) = server.line(addresses).await?;
         Ok(Self { program: program.to_owned(), folder: folder.to_owned(), server, api, admin })
     }
@@ -102,42 +102,44 @@ record = "{record}"
     }
 
     /// Publishes a connector.
-    pub(crate) fn publish(&self, component: &Path) -> Result<()> {
-        self.truc(&["publish", &component.to_string_lossy()]).map(drop)
+    pub(crate) async fn publish(&self, component: &Path) -> Result<()> {
+        self.truc(&["publish", &component.to_string_lossy()]).await.map(drop)
     }
 
     /// Makes a service, or gives it new settings.
-    pub(crate) fn service(&self, name: &str, settings: &Value) -> Result<()> {
+    pub(crate) async fn service(&self, name: &str, settings: &Value) -> Result<()> {
         let folder = self.folder.join("services");
         std::fs::create_dir_all(&folder)?;
         let file = folder.join(format!("{name}.json"));
         std::fs::write(&file, serde_json::to_string_pretty(settings)?)?;
-        self.truc(&["service", "put", name, "--file", &file.to_string_lossy()]).map(drop)
+        self.truc(&["service", "put", name, "--file", &file.to_string_lossy()]).await.map(drop)
     }
 
     /// Enters an agency.
-    pub(crate) fn agency(&self, code: &str, name: &str) -> Result<()> {
-        self.truc(&["agency", "add", code, name]).map(drop)
+    pub(crate) async fn agency(&self, code: &str, name: &str) -> Result<()> {
+        self.truc(&["agency", "add", code, name]).await.map(drop)
     }
 
     /// Makes an account of an agency; gives its key.
-    pub(crate) fn account(&self, agency: &str, name: &str) -> Result<String> {
-        let made = self.truc(&["account", "add", agency, name])?;
+    pub(crate) async fn account(&self, agency: &str, name: &str) -> Result<String> {
+        let made = self.truc(&["account", "add", agency, name]).await?;
         let key = made.get("key").and_then(Value::as_str);
         Ok(key.context("`truc account add` shows no key")?.to_owned())
     }
 
     /// Grants an agency an operation of a service, or all with `*`.
-    pub(crate) fn grant(&self, agency: &str, service: &str, operation: &str) -> Result<()> {
-        self.truc(&["grant", "add", agency, "--service", service, "--operation", operation]).map(drop)
+    pub(crate) async fn grant(&self, agency: &str, service: &str, operation: &str) -> Result<()> {
+        self.truc(&["grant", "add", agency, "--service", service, "--operation", operation]).await.map(drop)
     }
 
     /// Runs a command of the host's command line; gives the JSON it prints.
-    fn truc(&self, arguments: &[&str]) -> Result<Value> {
+    async fn truc(&self, arguments: &[&str]) -> Result<Value> {
         let mut command = Command::new(&self.program);
         command.args(["--json", "--admin", &format!("http://{}", self.admin)]);
         command.arg("--admin-key-file").arg(self.admin_key_file()).args(arguments);
-        Ok(serde_json::from_str(&output(&mut command)?)?)
+        // Waiting must leave room for whatever else this process does meanwhile.
+        let said = tokio::task::spawn_blocking(move || output(&mut command)).await??;
+        Ok(serde_json::from_str(&said)?)
     }
 
     /// Asks the host to end, and waits.

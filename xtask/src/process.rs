@@ -1,6 +1,7 @@
 //! Programs that run beside a command: started, waited for until they say that they are ready, and stopped. None
 //! outlives the command, even where it fails half-way.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -8,10 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::Child;
-use tokio::sync::mpsc;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
 /// How long a program may take until it is ready.
@@ -20,39 +19,31 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a program may take to end after it was asked to.
 const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 
-/// A running program. What it writes goes into a log file. It is killed when this value is dropped.
+/// A running program. What it writes to standard error goes into a log file; what it writes to standard output is a few
+/// lines for whoever started it. It is killed when this value is dropped.
 pub(crate) struct Server {
     name: String,
     child: Child,
     log: PathBuf,
-    lines: mpsc::Receiver<String>,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
     /// Starts a program. `core` is the one core it may use; none leaves that to the system.
-    pub(crate) async fn start(
-        name: &str,
-        mut command: Command,
-        log: &Path,
-        core: Option<usize>,
-    ) -> Result<Self> {
+    pub(crate) fn start(name: &str, mut command: Command, log: &Path, core: Option<usize>) -> Result<Self> {
         // A group of its own: Ctrl-C in the terminal reaches this command, which then stops its programs in order.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let file = File::create(log).await.with_context(|| format!("{} cannot be made", log.display()))?;
+        let file = File::create(log).with_context(|| format!("{} cannot be made", log.display()))?;
+        // Logs go to the file without passing through here: a program whose log nobody reads would stand still.
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
 
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true);
         let mut child =
             pinned(core, || command.spawn())?.with_context(|| format!("{name} cannot be started"))?;
 
-        let (sender, lines) = mpsc::channel(64);
-        if let Some(out) = child.stdout.take() {
-            tokio::spawn(keep(out, file.try_clone().await?, Some(sender)));
-        }
-        if let Some(err) = child.stderr.take() {
-            tokio::spawn(keep(err, file, None));
-        }
+        let lines = child.stdout.take().context("the program has no standard output")?;
+        let lines = BufReader::new(lines).lines();
         Ok(Self { name: name.to_owned(), child, log: log.to_owned(), lines })
     }
 
@@ -61,10 +52,20 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits for the first line on standard output in which `read` finds what it looks for.
+    /// Waits for the first line on standard output in which `read` finds what it looks for: a program says so that it
+    /// is ready.
     pub(crate) async fn line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Result<T> {
-        let found = timeout(READY_WITHIN, async {
-            while let Some(line) = self.lines.recv().await {
+        self.line_within(READY_WITHIN, read).await
+    }
+
+    /// The same, with another bound.
+    pub(crate) async fn line_within<T>(
+        &mut self,
+        bound: Duration,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T> {
+        let found = timeout(bound, async {
+            while let Ok(Some(line)) = self.lines.next_line().await {
                 if let Some(found) = read(&line) {
                     return Some(found);
                 }
@@ -73,8 +74,8 @@ impl Server {
         });
         match found.await {
             Ok(Some(found)) => Ok(found),
-            Ok(None) => Err(self.failure("ended before it was ready").await),
-            Err(_) => Err(self.failure("was not ready in time").await),
+            Ok(None) => Err(self.failure("ended before it said what was waited for").await),
+            Err(_) => Err(self.failure("did not say in time what was waited for").await),
         }
     }
 
@@ -102,19 +103,6 @@ impl Server {
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n");
         anyhow!("{} {what}. The end of {}:\n{last}", self.name, self.log.display())
-    }
-}
-
-/// Writes every line of a stream to the log, and hands it on for as long as somebody listens.
-async fn keep(stream: impl AsyncRead + Unpin, mut log: File, listener: Option<mpsc::Sender<String>>) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        // Neither a full disk nor a listener that has heard enough stops the program.
-        let _ = log.write_all(format!("{line}\n").as_bytes()).await;
-        let _ = log.flush().await;
-        if let Some(listener) = &listener {
-            let _ = listener.try_send(line);
-        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Workspace {
         let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(_) => bail!("`cargo xtask {command}` is running in this checkout already; stop it first"),
+            Err(_) => bail!("`{command}` is running in this checkout already; stop it first"),
         }
     }
 

@@ -48,7 +48,9 @@ pub enum ComponentError {
         offered: String,
     },
     /// A section that the packing step adds is missing or cannot be read.
-    #[error("the component has no readable `{section}` section: {reason}; build it with `cargo xtask connectors`")]
+    #[error(
+        "the component has no readable `{section}` section: {reason}; build it with `cargo xtask connectors`"
+    )]
     Section {
         /// The section.
         section: &'static str,
@@ -86,10 +88,8 @@ impl Component {
             return Err(ComponentError::Section { section: WIT_SECTION, reason });
         }
         let wit = text_section(WIT_SECTION, outline.wit)?;
-        let sources: Vec<(String, String)> = serde_json::from_str(&wit).map_err(|error| ComponentError::Section {
-            section: WIT_SECTION,
-            reason: error.to_string(),
-        })?;
+        let sources: Vec<(String, String)> = serde_json::from_str(&wit)
+            .map_err(|error| ComponentError::Section { section: WIT_SECTION, reason: error.to_string() })?;
         let contract = read_sources(&sources)?;
         if contract.id != manifest.contract {
             return Err(ComponentError::Mismatch {
@@ -117,7 +117,8 @@ impl<'a> Outline<'a> {
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(malformed)? {
                 Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                    let reason = "it is a core module; link it with `wasm-component-ld` or `wasm-tools component new`";
+                    let reason =
+                        "it is a core module; link it with `wasm-component-ld` or `wasm-tools component new`";
                     return Err(ComponentError::Malformed(reason.to_owned()));
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
@@ -140,7 +141,11 @@ impl<'a> Outline<'a> {
 }
 
 /// Of two sections of one name another reader might take the other one.
-fn once<'a>(section: &'static str, slot: &mut Option<&'a [u8]>, data: &'a [u8]) -> Result<(), ComponentError> {
+fn once<'a>(
+    section: &'static str,
+    slot: &mut Option<&'a [u8]>,
+    data: &'a [u8],
+) -> Result<(), ComponentError> {
     match slot.replace(data) {
         None => Ok(()),
         Some(_) => Err(ComponentError::Section { section, reason: "it stands twice".to_owned() }),
@@ -174,7 +179,11 @@ fn text_section(section: &'static str, bytes: Option<&[u8]>) -> Result<String, C
 }
 
 /// Whether the component really exports what its contract says.
-fn check_exports(bytes: &[u8], sources: &[(String, String)], contract: &Contract) -> Result<(), ComponentError> {
+fn check_exports(
+    bytes: &[u8],
+    sources: &[(String, String)],
+    contract: &Contract,
+) -> Result<(), ComponentError> {
     let malformed = |error: anyhow::Error| ComponentError::Malformed(format!("{error:#}"));
     let DecodedWasm::Component(built, world) = wit_parser::decoding::decode(bytes).map_err(malformed)? else {
         return Err(ComponentError::Malformed("it is an encoded WIT package, not a component".to_owned()));
@@ -191,19 +200,25 @@ fn check_exports(bytes: &[u8], sources: &[(String, String)], contract: &Contract
         if !contract.operations.iter().any(|operation| *operation.interface == *export) {
             continue;
         }
-        let exported = built_world.iter().flat_map(|world| &world.exports).find_map(|(key, item)| match item {
-            WorldItem::Interface { id, .. } if built.name_world_key(key) == export => built.interfaces.get(*id),
-            _ => None,
-        });
+        let exported =
+            built_world.iter().flat_map(|world| &world.exports).find_map(|(key, item)| match item {
+                WorldItem::Interface { id, .. } if built.name_world_key(key) == export => {
+                    built.interfaces.get(*id)
+                }
+                _ => None,
+            });
         let Some(exported) = exported else {
             return Err(mismatch(format!("the component does not export {export}")));
         };
         for (function_name, function) in &interface.functions {
             let Some(found) = exported.functions.get(function_name) else {
-                return Err(mismatch(format!("the component does not export the function {name}/{function_name}")));
+                return Err(mismatch(format!(
+                    "the component does not export the function {name}/{function_name}"
+                )));
             };
             if !comparison.same_function(function, found) {
-                let reason = format!("the exported function {name}/{function_name} has other types than the contract");
+                let reason =
+                    format!("the exported function {name}/{function_name} has other types than the contract");
                 return Err(mismatch(reason));
             }
         }
@@ -242,7 +257,9 @@ impl Comparison<'_> {
         if self.equal.contains(&pair) {
             return true;
         }
-        let (Some(left), Some(right)) = (self.promised.types.get(a), self.built.types.get(b)) else { return false };
+        let (Some(left), Some(right)) = (self.promised.types.get(a), self.built.types.get(b)) else {
+            return false;
+        };
         let same = self.same_kind(&left.kind, &right.kind);
         if same {
             self.equal.insert(pair);
@@ -254,7 +271,10 @@ impl Comparison<'_> {
         match (a, b) {
             (TypeDefKind::Record(a), TypeDefKind::Record(b)) => {
                 a.fields.len() == b.fields.len()
-                    && a.fields.iter().zip(&b.fields).all(|(a, b)| a.name == b.name && self.same(&a.ty, &b.ty))
+                    && a.fields
+                        .iter()
+                        .zip(&b.fields)
+                        .all(|(a, b)| a.name == b.name && self.same(&a.ty, &b.ty))
             }
             (TypeDefKind::Variant(a), TypeDefKind::Variant(b)) => {
                 a.cases.len() == b.cases.len()
@@ -273,11 +293,11 @@ impl Comparison<'_> {
                 a.types.len() == b.types.len() && a.types.iter().zip(&b.types).all(|(a, b)| self.same(a, b))
             }
             (TypeDefKind::Result(a), TypeDefKind::Result(b)) => {
-                self.same_option(a.ok.as_ref(), b.ok.as_ref()) && self.same_option(a.err.as_ref(), b.err.as_ref())
+                self.same_option(a.ok.as_ref(), b.ok.as_ref())
+                    && self.same_option(a.err.as_ref(), b.err.as_ref())
             }
-            (TypeDefKind::Option(a), TypeDefKind::Option(b)) | (TypeDefKind::List(a), TypeDefKind::List(b)) => {
-                self.same(a, b)
-            }
+            (TypeDefKind::Option(a), TypeDefKind::Option(b))
+            | (TypeDefKind::List(a), TypeDefKind::List(b)) => self.same(a, b),
             _ => false,
         }
     }

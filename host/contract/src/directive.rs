@@ -183,7 +183,9 @@ impl Docs {
                     .map_err(|reason| format!("`{name}`: `@{directive}`: {reason}"))
             }
             None => match directive_inside(rest) {
-                Some(directive) => Err(format!("`{name}`: write `@param {name} @{directive} …` on a line of its own")),
+                Some(directive) => {
+                    Err(format!("`{name}`: write `@param {name} @{directive} …` on a line of its own"))
+                }
                 None => {
                     let separator = if docs.text.is_empty() { "" } else { "\n" };
                     docs.text.push_str(separator);
@@ -241,10 +243,9 @@ fn parse_pii(argument: &str) -> Result<Pii, String> {
 }
 
 fn parse_format(argument: &str) -> Result<Format, String> {
-    Format::ALL
-        .into_iter()
-        .find(|format| format.as_str() == argument)
-        .ok_or_else(|| format!("{argument:?} is not known; there are {}", Format::ALL.map(Format::as_str).join(", ")))
+    Format::ALL.into_iter().find(|format| format.as_str() == argument).ok_or_else(|| {
+        format!("{argument:?} is not known; there are {}", Format::ALL.map(Format::as_str).join(", "))
+    })
 }
 
 fn parse_number(argument: &str) -> Result<i128, String> {
@@ -274,7 +275,10 @@ mod tests {
         assert_eq!(docs.text, "One parcel. (Thửa đất)");
         assert_eq!(docs.cache, Some(60));
         let (name, id) = &docs.params[0];
-        assert_eq!((name.as_str(), id.text.as_str(), id.rules.example.as_deref()), ("id", "Its number.", Some("12")));
+        assert_eq!(
+            (name.as_str(), id.text.as_str(), id.rules.example.as_deref()),
+            ("id", "Its number.", Some("12"))
+        );
     }
 
     #[test]
@@ -319,10 +323,21 @@ mod tests {
 
     #[test]
     fn html_is_told_from_text_and_code() {
-        for text in ["a < b", "1 <2", "`<b>`", "``a ` <b>``", "```\n<b>\n```", r"\<b>", "a -> b", "lien-he@example.vn", "\\\\ `<b>`"] {
+        for text in [
+            "a < b",
+            "1 <2",
+            "`<b>`",
+            "``a ` <b>``",
+            "```\n<b>\n```",
+            r"\<b>",
+            "a -> b",
+            "lien-he@example.vn",
+            "\\\\ `<b>`",
+        ] {
             assert!(parse(Some(text), Place::Value).is_ok(), "{text}");
         }
-        for text in ["<b>", "a <script>", "</p>", "<!-- -->", "<?x", "` <b>", "`a` <b>", r"\\<b>", "``a` <b>"] {
+        for text in ["<b>", "a <script>", "</p>", "<!-- -->", "<?x", "` <b>", "`a` <b>", r"\\<b>", "``a` <b>"]
+        {
             assert!(matches!(parse(Some(text), Place::Value), Err(DocsError::Html(_))), "{text}");
         }
         let parameter = parse(Some("@param id The <b>number</b>."), Place::Function);

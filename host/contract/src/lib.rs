@@ -24,7 +24,8 @@ pub use manifest::{
     UpstreamRule,
 };
 pub use model::{
-    Contract, ErrorCase, Field, Interface, Operation, Parameter, Pii, Place, Rules, Type, TypeDef, TypeId, TypeKind,
+    Contract, ErrorCase, Field, Interface, Operation, Parameter, Pii, Place, Rules, Type, TypeDef, TypeId,
+    TypeKind,
 };
 pub use pack::{PackError, pack};
 pub use path::{Method, PathTemplate, Segment};

@@ -120,7 +120,8 @@ impl ConfigValue {
 
 impl ConfigKind {
     /// Every kind.
-    pub const ALL: [ConfigKind; 4] = [ConfigKind::Text, ConfigKind::Integer, ConfigKind::Flag, ConfigKind::List];
+    pub const ALL: [ConfigKind; 4] =
+        [ConfigKind::Text, ConfigKind::Integer, ConfigKind::Flag, ConfigKind::List];
 
     /// The name in manifests.
     pub const fn as_str(self) -> &'static str {

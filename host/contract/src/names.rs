@@ -36,8 +36,7 @@ pub(crate) fn is_hidden(char: char) -> bool {
 
 /// The first sentence of a documentation, without its full stop: a summary. Lines of one paragraph belong together.
 pub(crate) fn first_sentence(docs: &str) -> String {
-    let paragraph: Vec<&str> =
-        docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let paragraph: Vec<&str> = docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
     // "e.g. this" does not end a sentence.
     let end = paragraph.match_indices(". ").map(|(at, _)| at).find(|at| {
@@ -62,7 +61,10 @@ mod tests {
 
     #[test]
     fn a_sentence_may_go_over_lines_but_not_over_paragraphs() {
-        assert_eq!(first_sentence("Sends a dossier; sent again\nit supplements. More."), "Sends a dossier; sent again it supplements");
+        assert_eq!(
+            first_sentence("Sends a dossier; sent again\nit supplements. More."),
+            "Sends a dossier; sent again it supplements"
+        );
         assert_eq!(first_sentence("One parcel. (Thửa đất)"), "One parcel");
         assert_eq!(first_sentence("A code, e.g. 56"), "A code, e.g. 56");
         assert_eq!(first_sentence("Title\n\nText. Text."), "Title");

@@ -99,7 +99,11 @@ impl Writer<'_> {
             let item = paths.entry(operation.path.as_str()).or_default();
             item.insert(operation.method.as_str().to_ascii_lowercase(), self.operation(operation));
         }
-        paths.into_iter().map(|(path, item)| (path.to_owned(), Value::Object(item))).collect::<Map<_, _>>().into()
+        paths
+            .into_iter()
+            .map(|(path, item)| (path.to_owned(), Value::Object(item)))
+            .collect::<Map<_, _>>()
+            .into()
     }
 
     fn operation(&mut self, operation: &Operation) -> Value {
@@ -155,7 +159,8 @@ impl Writer<'_> {
         };
         // A list that is not there is empty.
         let rules = parameter.rules.over(&self.contract.rules_of(&parameter.ty));
-        let may_be_empty = matches!(self.contract.resolve(ty), Type::List(_)) && rules.min.is_none_or(|min| min <= 0);
+        let may_be_empty =
+            matches!(self.contract.resolve(ty), Type::List(_)) && rules.min.is_none_or(|min| min <= 0);
         let optional = may_be_empty || schema::is_option(self.contract, &parameter.ty);
         let mut described = Map::new();
         described.insert("name".to_owned(), json!(&*parameter.json));
@@ -222,7 +227,9 @@ impl Writer<'_> {
                 };
                 let schema = schema::of(self.contract, ty, &Rules::default(), "");
                 let mut content = Map::from_iter([("schema".to_owned(), schema)]);
-                content.extend(self.example(ty, &Rules::default()).map(|example| ("example".to_owned(), example)));
+                content.extend(
+                    self.example(ty, &Rules::default()).map(|example| ("example".to_owned(), example)),
+                );
                 responses.insert(
                     "200".to_owned(),
                     json!({
@@ -233,7 +240,8 @@ impl Writer<'_> {
                 );
             }
             None => {
-                let success = json!({ "description": "Success, without content.", "headers": success_headers() });
+                let success =
+                    json!({ "description": "Success, without content.", "headers": success_headers() });
                 responses.insert("204".to_owned(), success);
             }
         }
@@ -246,7 +254,8 @@ impl Writer<'_> {
 
     /// The name of the response that tells these problems; most operations share most of theirs.
     fn problem_response(&mut self, status: u16, codes: BTreeMap<String, String>) -> &str {
-        let lines: Vec<String> = codes.into_iter().map(|(code, docs)| format!("* `{code}`: {docs}")).collect();
+        let lines: Vec<String> =
+            codes.into_iter().map(|(code, docs)| format!("* `{code}`: {docs}")).collect();
         let named = self.problems.entry(status).or_default();
         let number = named.len() + 1;
         named.entry(lines.join("\n")).or_insert_with(|| match number {
@@ -356,8 +365,10 @@ fn schemas(contract: &Contract) -> Value {
     }
     let mut schemas: BTreeMap<String, Value> = reached
         .into_iter()
-        .filter_map(|id| contract.named(id))
-        .map(|definition| (definition.name.as_ref().to_owned(), schema::of_definition(contract, definition)))
+        .filter_map(|id| Some((id, contract.named(id)?)))
+        .map(|(id, definition)| {
+            (definition.name.to_string(), schema::of_definition(contract, id, definition))
+        })
         .collect();
     schemas.insert(PROBLEM_DETAILS.to_owned(), problem_details());
     schemas.into_iter().collect::<Map<_, _>>().into()
@@ -368,14 +379,18 @@ fn reach(contract: &Contract, ty: &Type, reached: &mut BTreeSet<TypeId>) {
         Type::List(item) | Type::Option(item) => reach(contract, item, reached),
         Type::Tuple(items) => items.iter().for_each(|item| reach(contract, item, reached)),
         Type::Result(ok, err) => ok.iter().chain(err).for_each(|ty| reach(contract, ty, reached)),
-        Type::Named(id) if reached.insert(*id) => match contract.named(*id).map(|definition| &definition.kind) {
-            Some(TypeKind::Alias(target)) => reach(contract, target, reached),
-            Some(TypeKind::Record(fields)) => fields.iter().for_each(|field| reach(contract, &field.ty, reached)),
-            Some(TypeKind::Variant(cases)) => {
-                cases.iter().flat_map(|case| &case.payload).for_each(|ty| reach(contract, ty, reached));
+        Type::Named(id) if reached.insert(*id) => {
+            match contract.named(*id).map(|definition| &definition.kind) {
+                Some(TypeKind::Alias(target)) => reach(contract, target, reached),
+                Some(TypeKind::Record(fields)) => {
+                    fields.iter().for_each(|field| reach(contract, &field.ty, reached))
+                }
+                Some(TypeKind::Variant(cases)) => {
+                    cases.iter().flat_map(|case| &case.payload).for_each(|ty| reach(contract, ty, reached));
+                }
+                _ => {}
             }
-            _ => {}
-        },
+        }
         _ => {}
     }
 }

@@ -55,8 +55,12 @@ fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
 fn package_docs(component: &[u8], sources: &[(String, String)]) -> Result<Vec<u8>, PackError> {
     let malformed = |error: anyhow::Error| ComponentError::Malformed(format!("{error:#}"));
     let (contract, package) = resolve_sources(sources)?;
-    let DecodedWasm::Component(mut built, world) = wit_parser::decoding::decode(component).map_err(malformed)? else {
-        return Err(ComponentError::Malformed("it is an encoded WIT package, not a component".to_owned()).into());
+    let DecodedWasm::Component(mut built, world) =
+        wit_parser::decoding::decode(component).map_err(malformed)?
+    else {
+        return Err(
+            ComponentError::Malformed("it is an encoded WIT package, not a component".to_owned()).into()
+        );
     };
     let docs_of = |export: &str| {
         contract.interfaces.iter().find_map(|(id, interface)| {
@@ -64,8 +68,13 @@ fn package_docs(component: &[u8], sources: &[(String, String)]) -> Result<Vec<u8
         })
     };
     let root = built.worlds.get(world).and_then(|world| world.package);
-    let names: Vec<String> =
-        built.worlds.get(world).iter().flat_map(|w| w.exports.keys()).map(|key| built.name_world_key(key)).collect();
+    let names: Vec<String> = built
+        .worlds
+        .get(world)
+        .iter()
+        .flat_map(|w| w.exports.keys())
+        .map(|key| built.name_world_key(key))
+        .collect();
     if let Some(world) = built.worlds.get_mut(world) {
         for (item, name) in world.exports.values_mut().zip(&names) {
             if let (WorldItem::Interface { docs, .. }, Some(found)) = (item, docs_of(name)) {

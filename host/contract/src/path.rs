@@ -139,10 +139,7 @@ impl FromStr for PathTemplate {
     type Err = PathTemplateError;
 
     fn from_str(text: &str) -> Result<Self, PathTemplateError> {
-        let wrong = |reason: String| PathTemplateError {
-            template: text.chars().take(200).collect(),
-            reason,
-        };
+        let wrong = |reason: String| PathTemplateError { template: text.chars().take(200).collect(), reason };
         let rest = text.strip_prefix('/').ok_or_else(|| wrong("begin it with `/`".to_owned()))?;
         let mut segments: Vec<Segment> = Vec::new();
         if !rest.is_empty() {
@@ -189,7 +186,10 @@ mod tests {
         for good in ["/", "/parcels/{id}", "/p1.0/order/post", "/{a}/{b-c}"] {
             assert_eq!(good.parse::<PathTemplate>().map(|t| t.as_str().to_owned()), Ok(good.to_owned()));
         }
-        for bad in ["", "a", "//", "/a/", "/a//b", "/../a", "/./a", "/%2e", "/a?b", "/a#b", "/{a", "/{}", "/{a}/{a}", "/đ", "/a b", "/a\\b"] {
+        for bad in [
+            "", "a", "//", "/a/", "/a//b", "/../a", "/./a", "/%2e", "/a?b", "/a#b", "/{a", "/{}", "/{a}/{a}",
+            "/đ", "/a b", "/a\\b",
+        ] {
             assert!(bad.parse::<PathTemplate>().is_err(), "{bad}");
         }
     }

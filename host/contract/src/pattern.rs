@@ -28,7 +28,8 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
             format!("{pattern:?} is not a regular expression: {told}")
         }
     })?;
-    check_portable(pattern).map_err(|reason| format!("{pattern:?} is read differently elsewhere: {reason}"))?;
+    check_portable(pattern)
+        .map_err(|reason| format!("{pattern:?} is read differently elsewhere: {reason}"))?;
     Ok(compiled)
 }
 
@@ -63,9 +64,13 @@ fn check_class(chars: &mut Peekable<Chars<'_>>) -> Result<(), String> {
         match char {
             ']' => return Ok(()),
             '\\' => check_escape(chars)?,
-            '[' => return Err("write `\\[` in a class for the character itself; classes do not nest".to_owned()),
+            '[' => {
+                return Err("write `\\[` in a class for the character itself; classes do not nest".to_owned());
+            }
             '&' | '~' | '-' if chars.peek() == Some(&char) => {
-                return Err(format!("`{char}{char}` in a class is an operator in some dialects; write it once"));
+                return Err(format!(
+                    "`{char}{char}` in a class is an operator in some dialects; write it once"
+                ));
             }
             _ => {}
         }
@@ -77,13 +82,18 @@ fn check_escape(chars: &mut Peekable<Chars<'_>>) -> Result<(), String> {
     match chars.next() {
         Some('t' | 'n' | 'r') => Ok(()),
         Some(char) if char.is_ascii_punctuation() => Ok(()),
-        Some('d' | 'D') => Err("`\\d` takes the digits of all scripts in one and ASCII digits in the other; write `[0-9]`".to_owned()),
+        Some('d' | 'D') => {
+            Err("`\\d` takes the digits of all scripts in one and ASCII digits in the other; write `[0-9]`"
+                .to_owned())
+        }
         Some('p' | 'P') if chars.next_if_eq(&'{').is_some() => {
             let name: String = std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect();
             chars.next();
             match name.len() {
                 1 | 2 => Ok(()),
-                _ => Err(format!("of `\\p{{{name}}}` only the one- and two-letter categories are common, for instance `\\p{{Lu}}`")),
+                _ => Err(format!(
+                    "of `\\p{{{name}}}` only the one- and two-letter categories are common, for instance `\\p{{Lu}}`"
+                )),
             }
         }
         Some(char) => Err(format!("`\\{char}` is not common to both; write out the characters")),

@@ -53,7 +53,8 @@ pub fn sources_in(dirs: &[&Path]) -> Result<Vec<(String, String)>, SourceError> 
             if path.extension().is_some_and(|extension| extension == "wit") {
                 let text = std::fs::read_to_string(&path)
                     .map_err(|cause| SourceError { path: path.display().to_string(), cause })?;
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 sources.push((name, text));
             }
         }
@@ -78,7 +79,8 @@ pub(crate) fn resolve_sources(sources: &[(String, String)]) -> Result<(Resolve, 
         let lines: Vec<&str> = reason.lines().map(str::trim).collect();
         ContractError { place, item: "the text".to_owned(), reason: lines.join(" ") }
     };
-    let place = |span: Span, located: String| if span.is_known() { located } else { place_of_package(sources) };
+    let place =
+        |span: Span, located: String| if span.is_known() { located } else { place_of_package(sources) };
     if sources.is_empty() {
         return Err(error("no file".to_owned(), "there is no `.wit` file".to_owned()));
     }
@@ -105,9 +107,9 @@ pub(crate) fn resolve_sources(sources: &[(String, String)]) -> Result<(Resolve, 
 
 /// Where the `package` line stands, for faults of the package as a whole; the parser does not keep it.
 fn place_of_package(sources: &[(String, String)]) -> String {
-    let lines = sources.iter().flat_map(|(name, text)| {
-        text.lines().enumerate().map(move |(index, line)| (name, index + 1, line))
-    });
+    let lines = sources
+        .iter()
+        .flat_map(|(name, text)| text.lines().enumerate().map(move |(index, line)| (name, index + 1, line)));
     let mut packages = lines.filter(|(_, _, line)| line.trim_start().starts_with("package "));
     match (packages.next(), sources.first()) {
         (Some((name, line, _)), _) => format!("{name}:{line}:1"),
@@ -176,7 +178,9 @@ impl<'a> Reader<'a> {
         };
         let id = ContractId { namespace: name.namespace.clone(), name: name.name.clone(), version };
         if id.to_string().parse::<ContractId>().is_err() {
-            return refuse("write namespace and name in lower-case words joined by hyphens, at most 63 characters each");
+            return refuse(
+                "write namespace and name in lower-case words joined by hyphens, at most 63 characters each",
+            );
         }
         let contract = Contract {
             id,
@@ -208,7 +212,8 @@ impl<'a> Reader<'a> {
     fn read(mut self) -> Result<Contract, ContractError> {
         let package = self.package();
         let top = At { span: Span::default(), item: format!("package {}", package.name) };
-        self.contract.docs = self.docs(package.docs.contents.as_deref(), directive::Place::Container, &top)?.text;
+        self.contract.docs =
+            self.docs(package.docs.contents.as_deref(), directive::Place::Container, &top)?.text;
         let mut places = Vec::new();
         for interface in self.exported_interfaces(&top)? {
             self.interface(interface, &mut places)?;
@@ -241,7 +246,8 @@ impl<'a> Reader<'a> {
 
     /// The interfaces that connectors of this contract export: those of the world `connector`.
     fn exported_interfaces(&self, top: &At) -> Result<Vec<InterfaceId>, ContractError> {
-        let Some(world) = self.package().worlds.get("connector").and_then(|id| self.resolve.worlds.get(*id)) else {
+        let Some(world) = self.package().worlds.get("connector").and_then(|id| self.resolve.worlds.get(*id))
+        else {
             return self.refuse(top, "it has no `world connector` that exports its interfaces");
         };
         let at = At { span: world.span, item: format!("{}, world connector", top.item) };
@@ -252,7 +258,8 @@ impl<'a> Reader<'a> {
             let at = At { span: world.span, item: format!("{}, export {name}", at.item) };
             match item {
                 WorldItem::Interface { id, .. } if self.wit_interface(*id).name.is_none() => {
-                    return self.refuse(&at, "declare the interface outside the world and export it by its name");
+                    return self
+                        .refuse(&at, "declare the interface outside the world and export it by its name");
                 }
                 WorldItem::Interface { id, .. } if self.wit_interface(*id).package == Some(self.package) => {
                     interfaces.push(*id);
@@ -306,7 +313,9 @@ impl<'a> Reader<'a> {
             Some(route) => route,
             None => match format!("/{interface}/{}", function.name).parse() {
                 Ok(template) => (Method::Post, template),
-                Err(_) => return self.refuse(at, "its name cannot stand in a path; give it an `@http` directive"),
+                Err(_) => {
+                    return self.refuse(at, "its name cannot stand in a path; give it an `@http` directive");
+                }
             },
         };
         let parameters = self.parameters(function, &docs, method, &template, at)?;
@@ -358,7 +367,8 @@ impl<'a> Reader<'a> {
         let in_path: BTreeSet<&str> = template.parameters().collect();
         for name in &in_path {
             if !function.params.iter().any(|parameter| parameter.name == *name) {
-                return self.refuse(at, format!("the route names `{{{name}}}`, and there is no such parameter"));
+                return self
+                    .refuse(at, format!("the route names `{{{name}}}`, and there is no such parameter"));
             }
         }
         for (name, _) in &docs.params {
@@ -437,7 +447,11 @@ impl<'a> Reader<'a> {
             statuses.by_case.clone()
         });
         let status = |name: &Arc<str>| {
-            statuses.as_ref().and_then(|by_case| by_case.get(name)).copied().unwrap_or_else(|| status_of(name))
+            statuses
+                .as_ref()
+                .and_then(|by_case| by_case.get(name))
+                .copied()
+                .unwrap_or_else(|| status_of(name))
         };
         let (fallible, errors) = match self.kind_of(&error_type) {
             Some(TypeKind::Variant(cases)) => {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Contract, Field, Label, Pii, Rules, Type, TypeDef, TypeKind};
+use crate::example;
+use crate::model::{Contract, Field, Label, Pii, Rules, Type, TypeDef, TypeId, TypeKind};
 
 /// The name of the schema of problem documents; no type of a contract has it.
 pub(crate) const PROBLEM_DETAILS: &str = "ProblemDetails";
@@ -15,11 +16,12 @@ pub fn of(contract: &Contract, ty: &Type, rules: &Rules, docs: &str) -> Value {
     let mut schema = bare(contract, ty);
     constrain(contract, ty, rules, &mut schema);
     describe(&mut schema, docs, rules);
+    exemplify(contract, ty, rules, &mut schema);
     Value::Object(schema)
 }
 
 /// The schema of a named type's definition.
-pub fn of_definition(contract: &Contract, definition: &TypeDef) -> Value {
+pub fn of_definition(contract: &Contract, id: TypeId, definition: &TypeDef) -> Value {
     let mut schema = match &definition.kind {
         TypeKind::Alias(target) => {
             let mut schema = bare(contract, target);
@@ -57,6 +59,7 @@ pub fn of_definition(contract: &Contract, definition: &TypeDef) -> Value {
         }
     };
     describe(&mut schema, &definition.docs, &definition.rules);
+    exemplify(contract, &Type::Named(id), &definition.rules, &mut schema);
     Value::Object(schema)
 }
 
@@ -65,8 +68,11 @@ fn record(contract: &Contract, fields: &[Field]) -> Map<String, Value> {
         .iter()
         .map(|field| (field.json.as_ref().to_owned(), of(contract, &field.ty, &field.rules, &field.docs)))
         .collect();
-    let required: Vec<&str> =
-        fields.iter().filter(|field| !is_option(contract, &field.ty)).map(|field| field.json.as_ref()).collect();
+    let required: Vec<&str> = fields
+        .iter()
+        .filter(|field| !is_option(contract, &field.ty))
+        .map(|field| field.json.as_ref())
+        .collect();
     object(properties, &required)
 }
 
@@ -198,6 +204,13 @@ fn bounds(rules: &Rules, unit: &str) -> Option<String> {
         (None, None) => return None,
     };
     Some(format!("{}.", text.trim_end()))
+}
+
+/// Adds what `@example` says here; what it says elsewhere stands there.
+fn exemplify(contract: &Contract, ty: &Type, rules: &Rules, schema: &mut Map<String, Value>) {
+    let (target, _) = contract.held(ty, rules);
+    let example = rules.example.as_ref().and_then(|text| example::written(contract, target, text).ok());
+    schema.extend(example.map(|example| ("examples".to_owned(), json!([example]))));
 }
 
 fn describe(schema: &mut Map<String, Value>, docs: &str, rules: &Rules) {

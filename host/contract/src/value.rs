@@ -110,7 +110,8 @@ pub(crate) fn check(contract: &Contract, ty: &Type, rules: &Rules, value: &Value
                 let items = array(value)?;
                 let known = |item: &Value| labels.iter().any(|label| item.as_str() == Some(&*label.name));
                 ensure(items.iter().all(known), "write names of flags")?;
-                let once = |(index, item): (usize, &Value)| !items.iter().take(index).any(|other| other == item);
+                let once =
+                    |(index, item): (usize, &Value)| !items.iter().take(index).any(|other| other == item);
                 ensure(items.iter().enumerate().all(once), "write each flag once")
             }
             Some(TypeKind::Alias(_)) | None => Ok(()),
@@ -154,8 +155,12 @@ fn integer(ty: &Type, value: &Value, rules: &Rules) -> Result<(), Misfit> {
 fn length(length: usize, rules: &Rules, unit: &str) -> Result<(), Misfit> {
     let length = i128::try_from(length).unwrap_or(i128::MAX);
     match (rules.min, rules.max) {
-        (Some(min), _) if length < min => Err(Misfit::here(format!("{length} {unit}; at least {min} are needed"))),
-        (_, Some(max)) if length > max => Err(Misfit::here(format!("{length} {unit}; at most {max} are allowed"))),
+        (Some(min), _) if length < min => {
+            Err(Misfit::here(format!("{length} {unit}; at least {min} are needed")))
+        }
+        (_, Some(max)) if length > max => {
+            Err(Misfit::here(format!("{length} {unit}; at most {max} are allowed")))
+        }
         _ => Ok(()),
     }
 }
@@ -169,7 +174,9 @@ fn text(value: &Value, rules: &Rules) -> Result<(), Misfit> {
         return Err(Misfit::here(format!("it is not of the format {}", format.as_str())));
     }
     match &rules.pattern {
-        Some(pattern) if !pattern.is_match(text) => Err(Misfit::here(format!("it must match {}", pattern.as_str()))),
+        Some(pattern) if !pattern.is_match(text) => {
+            Err(Misfit::here(format!("it must match {}", pattern.as_str())))
+        }
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{linked, manifest, small_wit, with_manifest_and_wit, with_section, wit, wit_section};
+use common::{linked, manifest, small_wit, wit, wit_section, with_manifest_and_wit, with_section};
 use proptest::prelude::*;
 use truc_contract::component::offered_interfaces;
 use truc_contract::{Component, ComponentError, Contract, PackError, pack};
@@ -143,7 +143,10 @@ fn what_is_not_offered_may_not_be_imported() {
     for import in imports {
         let refusal = refusal(&text(&format!("(component {import})")));
         assert!(matches!(refusal, ComponentError::Import { .. }), "{import}: {refusal}");
-        assert!(refusal.to_string().contains("a connector may import truc:connector/cache@0.1.0, "), "{refusal}");
+        assert!(
+            refusal.to_string().contains("a connector may import truc:connector/cache@0.1.0, "),
+            "{refusal}"
+        );
     }
 }
 
@@ -155,7 +158,11 @@ fn an_encoded_wit_package_is_no_connector() {
     let encoded = wit_component::encode(&resolve, package).unwrap();
     assert!(matches!(refusal(&encoded), ComponentError::Section { .. }));
     let dressed = with_manifest_and_wit(&encoded, &manifest(), &small_wit());
-    assert!(refusal(&dressed).to_string().contains("an encoded WIT package, not a component"), "{}", refusal(&dressed));
+    assert!(
+        refusal(&dressed).to_string().contains("an encoded WIT package, not a component"),
+        "{}",
+        refusal(&dressed)
+    );
 }
 
 #[test]
@@ -177,22 +184,47 @@ fn faults_of_manifest_and_contract_are_told_as_such() {
 
 #[test]
 fn a_lie_about_the_contract_is_a_mismatch() {
-    let honest = "/// Gives an item.\n/// @http GET /items/{id}\nget: func(id: u32) -> result<string, problem>;\n";
+    let honest =
+        "/// Gives an item.\n/// @http GET /items/{id}\nget: func(id: u32) -> result<string, problem>;\n";
     let item = "/// An item.\nrecord item { name: string, kind: kind }\n/// A kind.\nenum kind { one, other }\n\
                 /// Takes one.\nput: func(item: item) -> result<_, problem>;\n";
     let honest = format!("{honest}{item}");
     let component = linked(&wit(&honest));
     let lies = [
         ("another type of parameter", honest.replace("id: u32", "id: u64"), "items/get has other types"),
-        ("another name of parameter", honest.replace("id: u32", "key: u32").replace("{id}", "{key}"), "items/get has other types"),
-        ("another result", honest.replace("result<string,", "result<list<string>,"), "items/get has other types"),
+        (
+            "another name of parameter",
+            honest.replace("id: u32", "key: u32").replace("{id}", "{key}"),
+            "items/get has other types",
+        ),
+        (
+            "another result",
+            honest.replace("result<string,", "result<list<string>,"),
+            "items/get has other types",
+        ),
         ("no result", honest.replace(" -> result<string, problem>", ""), "items/get has other types"),
-        ("one parameter more", honest.replace("id: u32", "id: u32, page: option<u32>"), "items/get has other types"),
-        ("a field of another name", honest.replace("name: string", "title: string"), "items/put has other types"),
-        ("fields in another order", honest.replace("name: string, kind: kind", "kind: kind, name: string"), "items/put has other types"),
+        (
+            "one parameter more",
+            honest.replace("id: u32", "id: u32, page: option<u32>"),
+            "items/get has other types",
+        ),
+        (
+            "a field of another name",
+            honest.replace("name: string", "title: string"),
+            "items/put has other types",
+        ),
+        (
+            "fields in another order",
+            honest.replace("name: string, kind: kind", "kind: kind, name: string"),
+            "items/put has other types",
+        ),
         ("a case more", honest.replace("one, other", "one, other, third"), "items/put has other types"),
         ("flags for an enumeration", honest.replace("enum kind", "flags kind"), "items/put has other types"),
-        ("a function more", format!("{honest}/// Removes.\nremove: func() -> result<_, problem>;"), "does not export the function items/remove"),
+        (
+            "a function more",
+            format!("{honest}/// Removes.\nremove: func() -> result<_, problem>;"),
+            "does not export the function items/remove",
+        ),
     ];
     assert!(Component::read(&with_manifest_and_wit(&component, &manifest(), &wit(&honest))).is_ok());
     for (what, lie, expected) in lies {
@@ -208,7 +240,12 @@ fn another_contract_than_the_manifest_names_is_a_mismatch() {
     for other in ["lgsp:case@1.0.1", "lgsp:other@1.0.0", "other:case@1.0.0"] {
         let manifest = manifest().replace("lgsp:case@1.0.0", other);
         let told = refusal(&with_manifest_and_wit(&component, &manifest, &small_wit())).to_string();
-        assert_eq!(told, format!("the manifest names the contract {other}: the component brings the contract lgsp:case@1.0.0"));
+        assert_eq!(
+            told,
+            format!(
+                "the manifest names the contract {other}: the component brings the contract lgsp:case@1.0.0"
+            )
+        );
     }
     // Manifest and contract agree, and the component was built for something else.
     let other = small_wit().replace("lgsp:case@1.0.0", "lgsp:other@1.0.0");
@@ -219,7 +256,9 @@ fn another_contract_than_the_manifest_names_is_a_mismatch() {
 
 #[test]
 fn an_async_export_is_not_the_promised_function() {
-    let built_for = wit("/// Gives an item.\n/// @http GET /items/{id}\nget: async func(id: u32) -> result<string, problem>;");
+    let built_for = wit(
+        "/// Gives an item.\n/// @http GET /items/{id}\nget: async func(id: u32) -> result<string, problem>;",
+    );
     let bytes = with_manifest_and_wit(&linked(&built_for), &manifest(), &small_wit());
     let told = refusal(&bytes).to_string();
     assert!(told.contains("the exported function items/get has other types"), "{told}");
@@ -247,9 +286,15 @@ fn packing_refuses_what_publishing_would() {
     let told = |bytes: &[u8], manifest: &str| pack(bytes, &wit, manifest).unwrap_err().to_string();
     assert!(told(b"nothing", &manifest()).contains("not a component"));
     assert!(told(&text("(module)"), &manifest()).contains("core module"));
-    assert!(told(&text(r#"(component (import "a:b/c" (instance)))"#), &manifest()).contains("\"a:b/c\", which is not offered"));
+    assert!(
+        told(&text(r#"(component (import "a:b/c" (instance)))"#), &manifest())
+            .contains("\"a:b/c\", which is not offered")
+    );
     assert!(told(&component, "").contains("connector: it is missing"));
-    assert!(told(&linked(&common::wit("/// Gives.\nget: func() -> result<_, problem>;")), &manifest()).contains("has other types"));
+    assert!(
+        told(&linked(&common::wit("/// Gives.\nget: func() -> result<_, problem>;")), &manifest())
+            .contains("has other types")
+    );
     let packed = pack(&component, &wit, &manifest()).unwrap();
     assert!(told(&packed, &manifest()).contains("it stands twice"));
     let nowhere = folder.path().join("nowhere");

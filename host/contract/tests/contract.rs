@@ -14,14 +14,12 @@ fn read(text: &str) -> Contract {
 
 #[test]
 fn parameters_find_their_place_by_route_and_type() {
-    let contract = read(&wit(
-        "/// An item.\nrecord item { name: string }\n\
+    let contract = read(&wit("/// An item.\nrecord item { name: string }\n\
          /// Shows.\n/// @http GET /lists/{list-id}\nshow: func(list-id: u32, page-size: option<u8>) -> result<_, problem>;\n\
          /// Removes.\n/// @http DELETE /items/{id}\nremove: func(id: u32, force: bool) -> result<_, problem>;\n\
          /// Puts one.\n/// @http PUT /items/{id}\nput: func(id: u32, item: item) -> result<_, problem>;\n\
          /// Puts several.\nput-all: func(first: item, second: item) -> result<_, problem>;\n\
-         /// Renames.\n/// @http PATCH /items/{id}\nrename: func(id: u32, name: string) -> result<_, problem>;",
-    ));
+         /// Renames.\n/// @http PATCH /items/{id}\nrename: func(id: u32, name: string) -> result<_, problem>;"));
     let seen: Vec<String> = contract
         .operations
         .iter()
@@ -56,11 +54,8 @@ fn statuses_come_from_the_case_or_its_directive() {
          /// Mishaps.\nslip: func() -> result<_, mishap>;\n\
          /// Never fails.\nsucceed: func() -> u32;",
     ));
-    let statuses: Vec<(String, u16)> = contract.operations[0]
-        .errors
-        .iter()
-        .map(|case| (case.name.to_string(), case.status))
-        .collect();
+    let statuses: Vec<(String, u16)> =
+        contract.operations[0].errors.iter().map(|case| (case.name.to_string(), case.status)).collect();
     let expected = [
         ("not-found", 404),
         ("denied", 403),
@@ -93,27 +88,24 @@ fn a_result_behind_a_name_is_a_result() {
 
 #[test]
 fn personal_data_is_seen_through_types_lists_and_errors() {
-    let contract = read(&wit(
-        "/// A name.\n/// @pii basic\ntype name = string;\n\
+    let contract = read(&wit("/// A name.\n/// @pii basic\ntype name = string;\n\
          /// A record.\nrecord patient {\n  /// Names.\n  names: list<name>,\n  /// The finding.\n  /// @pii sensitive\n  finding: option<string>,\n}\n\
          /// Refusals.\nvariant refusal {\n  /// Belongs to somebody else.\n  taken-by(name),\n}\n\
          /// Nothing personal.\nplain: func() -> result<u32, problem>;\n\
          /// Goes in.\ninto: func(name: name) -> result<_, problem>;\n\
          /// Comes out.\nout: func() -> result<list<tuple<u32, patient>>, problem>;\n\
          /// In the refusal.\nrefuse: func() -> result<_, refusal>;\n\
-         /// By the parameter alone.\n/// @param id @pii basic\nby-id: func(id: u32) -> result<_, problem>;",
-    ));
+         /// By the parameter alone.\n/// @param id @pii basic\nby-id: func(id: u32) -> result<_, problem>;"));
     let classes: Vec<Option<Pii>> = contract.operations.iter().map(|operation| operation.pii).collect();
     assert_eq!(classes, [None, Some(Pii::Basic), Some(Pii::Sensitive), Some(Pii::Basic), Some(Pii::Basic)]);
 }
 
 #[test]
 fn a_rule_of_a_place_narrows_those_of_the_type() {
-    let contract = read(&wit(
-        "/// A name.\n/// @min 1\n/// @max 50\n/// @example Nguyễn Văn An\ntype name = string;\n\
+    let contract =
+        read(&wit("/// A name.\n/// @min 1\n/// @max 50\n/// @example Nguyễn Văn An\ntype name = string;\n\
          /// Takes names.\n/// @param short @max 20\n/// @param maybe @min 2\n\
-         take: func(short: name, maybe: option<name>) -> result<_, problem>;",
-    ));
+         take: func(short: name, maybe: option<name>) -> result<_, problem>;"));
     let in_force: Vec<(Option<i128>, Option<i128>)> = contract.operations[0]
         .parameters
         .iter()
@@ -128,10 +120,9 @@ fn a_rule_of_a_place_narrows_those_of_the_type() {
 
 #[test]
 fn ordinary_comments_are_nobodys_documentation() {
-    let text = wit(
-        "// An internal remark. @http GET /secret\n/// Does it.\n/* Another. */ // And one more.\n\
-         do-it: func() -> result<_, problem>; /**/",
-    );
+    let text =
+        wit("// An internal remark. @http GET /secret\n/// Does it.\n/* Another. */ // And one more.\n\
+         do-it: func() -> result<_, problem>; /**/");
     let contract = read(&text);
     let operation = &contract.operations[0];
     assert_eq!((operation.docs.as_str(), operation.path.as_str()), ("Does it.", "/items/do-it"));
@@ -160,7 +151,10 @@ fn a_fault_is_told_in_the_file_it_is_in() {
         ("package lgsp:case@1.0.0;\ninterface items {\n  get func();\n}", "b.wit:3:"),
         ("package lgsp:case@1.0.0;\n/// \u{7}\ninterface items {\n}", "b.wit:2:"),
         ("package lgsp:other@1.0.0;\n", "b.wit:1:"),
-        ("package lgsp:case@1.0.0;\ninterface items {\n  /// Gets.\n  get: func() -> result;\n}\nworld connector {\n  export items;\n}", "b.wit:4:"),
+        (
+            "package lgsp:case@1.0.0;\ninterface items {\n  /// Gets.\n  get: func() -> result;\n}\nworld connector {\n  export items;\n}",
+            "b.wit:4:",
+        ),
     ];
     for (text, place) in cases {
         let error = read_sources(&[good.clone(), file("b.wit", text)]).unwrap_err();
@@ -202,11 +196,19 @@ fn the_contracts_of_the_repository_are_documented_throughout() {
             for parameter in &operation.parameters {
                 let at = format!("{name}: {}, parameter {}", operation.name, parameter.name);
                 assert!(!parameter.docs.is_empty(), "{at} has no documentation");
-                assert!(example::of(&contract, &parameter.ty, &parameter.rules).is_some(), "{at} has no example");
+                assert!(
+                    example::of(&contract, &parameter.ty, &parameter.rules).is_some(),
+                    "{at} has no example"
+                );
                 assert!(parameter.place != Place::Query || !matches!(operation.method, Method::Post), "{at}");
             }
             for case in &operation.errors {
-                assert!(!case.docs.is_empty(), "{name}: {}, error {} has no documentation", operation.name, case.name);
+                assert!(
+                    !case.docs.is_empty(),
+                    "{name}: {}, error {} has no documentation",
+                    operation.name,
+                    case.name
+                );
             }
         }
         for definition in &contract.types {
@@ -233,7 +235,10 @@ fn a_folder_that_is_not_there_is_told_by_its_name() {
     let error = sources_in(&[&common::folder("nowhere")]).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(read_sources(&sources_in(&[empty.path()]).unwrap()).unwrap_err().reason, "there is no `.wit` file");
+    assert_eq!(
+        read_sources(&sources_in(&[empty.path()]).unwrap()).unwrap_err().reason,
+        "there is no `.wit` file"
+    );
     std::fs::write(empty.path().join("a.wit"), [0xff, 0xfe]).unwrap();
     let error = sources_in(&[empty.path()]).unwrap_err().to_string();
     assert!(error.contains("a.wit"), "{error}");

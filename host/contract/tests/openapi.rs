@@ -29,10 +29,15 @@ fn walk<'v>(value: &'v Value, pointer: &str, visit: &mut impl FnMut(&str, &'v Va
     let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| walk(value, &format!("{pointer}/{}", escape(name)), visit));
+            members
+                .iter()
+                .for_each(|(name, value)| walk(value, &format!("{pointer}/{}", escape(name)), visit));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| walk(value, &format!("{pointer}/{index}"), visit));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| walk(value, &format!("{pointer}/{index}"), visit));
         }
         _ => {}
     }
@@ -42,12 +47,16 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths
         .flat_map(|(path, item)| {
-            item.as_object().unwrap().iter().map(move |(method, operation)| (format!("{method} {path}"), operation))
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (format!("{method} {path}"), operation))
         })
         .collect()
 }
 
-/// Checks every example of a document against the schema beside it; gives how many there are.
+/// Checks every example of a document against the schema beside it, or around it; gives how many of the first kind there
+/// are.
 fn check_examples(document: &Value) -> usize {
     let mut places = Vec::new();
     walk(document, "", &mut |pointer, value| {
@@ -65,6 +74,18 @@ fn check_examples(document: &Value) -> usize {
         let encoded = format!("{pointer}/schema").replace('{', "%7B").replace('}', "%7D");
         let schema = compiler.compile(&format!("{address}#{encoded}"), &mut schemas).unwrap();
         let example = &document.pointer(pointer).unwrap()["example"];
+        schemas.validate(example, schema).unwrap_or_else(|error| panic!("{pointer}: {example}: {error:#}"));
+    }
+    let mut schemas_with_examples = Vec::new();
+    walk(&document["components"]["schemas"], "/components/schemas", &mut |pointer, value| {
+        if value["examples"].is_array() {
+            schemas_with_examples.push(pointer.to_owned());
+        }
+    });
+    for pointer in schemas_with_examples {
+        let mut schemas = Schemas::new();
+        let schema = compiler.compile(&format!("{address}#{pointer}"), &mut schemas).unwrap();
+        let example = &document.pointer(&pointer).unwrap()["examples"][0];
         schemas.validate(example, schema).unwrap_or_else(|error| panic!("{pointer}: {example}: {error:#}"));
     }
     places.len()
@@ -92,12 +113,17 @@ fn operation_identifiers_are_unique_and_tags_declared() {
     for name in CONTRACTS {
         let contract = contract(name);
         let document = described(&contract);
-        let found: Vec<&str> =
-            operations(&document).iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
+        let found: Vec<&str> = operations(&document)
+            .iter()
+            .map(|(_, operation)| operation["operationId"].as_str().unwrap())
+            .collect();
         let unique: BTreeSet<&str> = found.iter().copied().collect();
         assert_eq!(found.len(), contract.operations.len(), "{name}");
         assert_eq!(unique.len(), found.len(), "{name}");
-        assert!(contract.operations.iter().all(|operation| unique.contains(&*operation_id(operation))), "{name}");
+        assert!(
+            contract.operations.iter().all(|operation| unique.contains(&*operation_id(operation))),
+            "{name}"
+        );
         let tags: BTreeSet<&str> =
             document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
         for (at, operation) in operations(&document) {
@@ -124,7 +150,10 @@ fn references_lead_somewhere_and_component_names_are_plain() {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
                 assert!(!component.is_empty() && component.chars().all(plain), "{name}: {component}");
                 let pointer = format!("/components/{kind}/{component}");
-                assert!(kind == "securitySchemes" || used.contains(&pointer), "{name}: nobody refers to {pointer}");
+                assert!(
+                    kind == "securitySchemes" || used.contains(&pointer),
+                    "{name}: nobody refers to {pointer}"
+                );
             }
         }
     }
@@ -184,7 +213,8 @@ fn made_up_examples_fit_their_schemas_too() {
          find: func(sizes: list<size>, notes: list<string>, note: option<string>) -> result<option<every>, problem>;",
     );
     assert_eq!(check_examples(&document), 8);
-    let body = &document["paths"]["/items/take"]["post"]["requestBody"]["content"]["application/json"]["example"];
+    let body =
+        &document["paths"]["/items/take"]["post"]["requestBody"]["content"]["application/json"]["example"];
     assert_eq!(body["value"]["three"], serde_json::json!(["small", "small", "small"]));
     assert_eq!(body["value"]["none"], serde_json::json!([]));
     assert_eq!(body["value"].get("optionalPattern"), None);
@@ -211,7 +241,10 @@ fn nothing_is_made_up_against_a_pattern() {
     assert_eq!(get["parameters"][0].get("example"), None);
     assert_eq!(get["responses"]["200"]["content"]["application/json"]["example"], serde_json::json!([]));
     let some = &document["paths"]["/items/some"]["post"];
-    assert_eq!(some["requestBody"]["content"]["application/json"]["example"], serde_json::json!({ "count": 2 }));
+    assert_eq!(
+        some["requestBody"]["content"]["application/json"]["example"],
+        serde_json::json!({ "count": 2 })
+    );
     assert_eq!(some["responses"]["200"]["content"]["application/json"].get("example"), None);
 }
 
@@ -252,7 +285,8 @@ fn every_problem_of_every_operation_is_documented() {
                 let response = document.pointer(reference.trim_start_matches('#')).unwrap();
                 let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
                 assert_eq!(schema, "#/components/schemas/ProblemDetails");
-                let told = response["description"].as_str().unwrap_or_default().contains(&format!("* `{code}`: "));
+                let told =
+                    response["description"].as_str().unwrap_or_default().contains(&format!("* `{code}`: "));
                 assert!(told, "{name}: {}: {status} {code}", operation.name);
             };
             operation.errors.iter().for_each(|case| documented(case.status, &case.name));
@@ -290,10 +324,16 @@ fn rules_become_keywords_or_words() {
          /// Takes it.\ntake: func(item: item) -> result<_, problem>;",
     );
     let fields = &document["components"]["schemas"]["Item"]["properties"];
-    assert_eq!((&fields["number"]["minimum"], &fields["number"]["maximum"]), (&Value::from(1), &Value::from(9)));
+    assert_eq!(
+        (&fields["number"]["minimum"], &fields["number"]["maximum"]),
+        (&Value::from(1), &Value::from(9))
+    );
     assert_eq!(fields["large"]["description"], "A large one.\n\nFrom 1 to 9.");
     assert_eq!(fields["text"]["anyOf"][0]["maxLength"], 3);
-    assert_eq!((&fields["list"]["minLength"], &fields["list"]["description"]), (&Value::from(4), &Value::from("At least 2 bytes.")));
+    assert_eq!(
+        (&fields["list"]["minLength"], &fields["list"]["description"]),
+        (&Value::from(4), &Value::from("At least 2 bytes."))
+    );
     assert_eq!(fields["texts"]["maxItems"], 4);
 }
 

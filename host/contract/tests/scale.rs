@@ -44,10 +44,14 @@ fn doubling(levels: usize) -> String {
     let mut types = "/// The last.\nrecord level-a { value: u32 }\n".to_owned();
     for level in 1..levels {
         let (this, below) = (word(level), word(level - 1));
-        writeln!(types, "/// A level.\nrecord level-{this} {{ left: level-{below}, right: level-{below} }}").unwrap();
+        writeln!(types, "/// A level.\nrecord level-{this} {{ left: level-{below}, right: level-{below} }}")
+            .unwrap();
     }
     let top = word(levels - 1);
-    types + &format!("/// Takes and gives it.\ntake: func(value: level-{top}) -> result<level-{top}, problem>;\n")
+    types
+        + &format!(
+            "/// Takes and gives it.\ntake: func(value: level-{top}) -> result<level-{top}, problem>;\n"
+        )
 }
 
 #[test]
@@ -85,7 +89,8 @@ fn the_examples_of_a_document_are_bounded_together() {
     let document = openapi::document(&contract, &"case".parse().unwrap());
     let document: Value = serde_json::from_slice(&document).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    let example = |path: &str| &paths[path]["post"]["responses"]["200"]["content"]["application/json"]["example"];
+    let example =
+        |path: &str| &paths[path]["post"]["responses"]["200"]["content"]["application/json"]["example"];
     assert!(example("/items/get-a").is_object());
     assert!(paths.keys().any(|path| example(path).is_null()));
 }
@@ -94,7 +99,8 @@ fn the_examples_of_a_document_are_bounded_together() {
 fn a_chain_of_types_is_refused_before_it_exhausts_the_stack() {
     let mut types = String::new();
     for level in 0..20_000 {
-        writeln!(types, "/// A level.\nrecord level-{} {{ below: level-{} }}", word(level), word(level + 1)).unwrap();
+        writeln!(types, "/// A level.\nrecord level-{} {{ below: level-{} }}", word(level), word(level + 1))
+            .unwrap();
     }
     let last = word(20_000);
     types += &format!("/// The last.\ntype level-{last} = u32;\n");

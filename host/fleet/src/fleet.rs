@@ -102,7 +102,10 @@ impl Fleet {
         for row in active {
             let service = row.service.clone();
             let restored = fleet.restore(row).await;
-            restored.map_err(|cause| FleetError::Restore { service: service.to_string(), cause: Box::new(cause) })?;
+            restored.map_err(|cause| FleetError::Restore {
+                service: service.to_string(),
+                cause: Box::new(cause),
+            })?;
         }
         Ok(fleet)
     }
@@ -172,7 +175,10 @@ impl Fleet {
     ///
     /// # Errors
     /// No such connector, or one whose file cannot be read.
-    pub async fn connector(&self, connector: &ConnectorRef) -> Result<(ConnectorSummary, Arc<Program>), FleetError> {
+    pub async fn connector(
+        &self,
+        connector: &ConnectorRef,
+    ) -> Result<(ConnectorSummary, Arc<Program>), FleetError> {
         let row = self.connector_row(connector).await?;
         let program = self.program(&row.digest).await?;
         Ok((summary(&row)?, program))
@@ -197,7 +203,8 @@ impl Fleet {
             let detail = format!("the connector does not start under these settings: {cause}");
             FleetError::Settings(vec![SettingFault { pointer: "/limits".to_owned(), detail }])
         })?;
-        let text = serde_json::to_string(settings).map_err(|error| FleetError::Internal(error.to_string()))?;
+        let text =
+            serde_json::to_string(settings).map_err(|error| FleetError::Internal(error.to_string()))?;
         let created_at = self.parts.clock.now();
         let new = NewRevision {
             service: name,
@@ -234,7 +241,11 @@ impl Fleet {
     /// # Errors
     /// No such service.
     pub async fn service(&self, name: &ServiceName) -> Result<ServiceSummary, FleetError> {
-        self.services().await?.into_iter().find(|service| service.name == *name).ok_or_else(|| no_service(name))
+        self.services()
+            .await?
+            .into_iter()
+            .find(|service| service.name == *name)
+            .ok_or_else(|| no_service(name))
     }
 
     /// Takes a service out of service. Calls under way end as they began.
@@ -272,7 +283,8 @@ impl Fleet {
     }
 
     async fn connector_row(&self, connector: &ConnectorRef) -> Result<ConnectorRow, FleetError> {
-        let found = self.parts.store.connectors().find(&connector.name, &connector.version.to_string()).await?;
+        let found =
+            self.parts.store.connectors().find(&connector.name, &connector.version.to_string()).await?;
         found.ok_or_else(|| FleetError::NotFound {
             what: "connector",
             name: connector.to_string(),
@@ -285,8 +297,11 @@ impl Fleet {
         if let Some(program) = programs.get(digest) {
             return Ok(program.clone());
         }
-        let bytes =
-            self.parts.components.read(digest).map_err(|cause| FleetError::File { digest: *digest, cause })?;
+        let bytes = self
+            .parts
+            .components
+            .read(digest)
+            .map_err(|cause| FleetError::File { digest: *digest, cause })?;
         let (program, _) = self.load(bytes).await?;
         programs.insert(*digest, program.clone());
         Ok(program)
@@ -326,7 +341,8 @@ impl Fleet {
         };
         let snapshot = self.snapshot.load();
         let before = snapshot.revision(name);
-        let mut environment = binder.bind(name, number, program.manifest(), settings).map_err(FleetError::Settings)?;
+        let mut environment =
+            binder.bind(name, number, program.manifest(), settings).map_err(FleetError::Settings)?;
         // What one connector put into the cache is not for another, and a cache keeps the size it was made with.
         let same = |before: &&Arc<Revision>| {
             before.connector() == program.digest()
@@ -343,7 +359,11 @@ impl Fleet {
         Ok(Revision {
             openapi_tag: format!("\"{}\"", Digest::of(&openapi).hex()),
             openapi,
-            meters: contract.operations.iter().map(|operation| OperationMeters::of(name, &operation.name)).collect(),
+            meters: contract
+                .operations
+                .iter()
+                .map(|operation| OperationMeters::of(name, &operation.name))
+                .collect(),
             routes,
             major: contract.id.version.major,
             environment: Arc::new(environment),
@@ -370,7 +390,8 @@ fn settings_of(row: &RevisionRow) -> Result<ServiceSettings, FleetError> {
 }
 
 fn summary(row: &ConnectorRow) -> Result<ConnectorSummary, FleetError> {
-    let version = row.version.parse().map_err(|error: semver::Error| FleetError::Internal(error.to_string()))?;
+    let version =
+        row.version.parse().map_err(|error: semver::Error| FleetError::Internal(error.to_string()))?;
     Ok(ConnectorSummary {
         connector: ConnectorRef { name: row.name.clone(), version },
         digest: row.digest,

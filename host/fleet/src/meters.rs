@@ -20,9 +20,7 @@ pub struct OperationMeters {
 
 impl OperationMeters {
     pub(crate) fn of(service: &ServiceName, operation: &OperationName) -> Self {
-        let count = |status: &'static str| {
-            counter!(REQUESTS, "service" => service.to_string(), "operation" => operation.to_string(), "status" => status)
-        };
+        let count = |status: &'static str| counter!(REQUESTS, "service" => service.to_string(), "operation" => operation.to_string(), "status" => status);
         Self {
             succeeded: count("2xx"),
             refused: count("4xx"),

@@ -100,6 +100,9 @@ impl Routes {
 
 impl Methods {
     fn allowed(&self) -> Vec<Method> {
-        Method::ALL.into_iter().filter(|method| self.0.get(slot(*method)).copied().flatten().is_some()).collect()
+        Method::ALL
+            .into_iter()
+            .filter(|method| self.0.get(slot(*method)).copied().flatten().is_some())
+            .collect()
     }
 }

@@ -98,7 +98,11 @@ impl Binder<'_> {
         let keys = self.keys(manifest, settings, &mut faults);
         let config = config(manifest, settings, &mut faults);
         for (field, value, ceiling) in settings.limits.above(&Limits::ceilings()) {
-            faults.add("limits", field, format!("{value} is more than the platform allows: at most {ceiling}"));
+            faults.add(
+                "limits",
+                field,
+                format!("{value} is more than the platform allows: at most {ceiling}"),
+            );
         }
         for field in settings.limits.unservable() {
             faults.add("limits", field, "it must not be 0".to_owned());
@@ -129,7 +133,11 @@ impl Binder<'_> {
         let mut upstreams = BTreeMap::new();
         for (handle, rule) in &manifest.upstreams {
             let Some(binding) = settings.bindings.get(handle) else {
-                faults.add("bindings", handle.as_str(), format!("bind this upstream ({}) to an address", rule.description));
+                faults.add(
+                    "bindings",
+                    handle.as_str(),
+                    format!("bind this upstream ({}) to an address", rule.description),
+                );
                 continue;
             };
             match Upstream::bind(handle, rule, binding, self.secrets, self.resolver.clone()) {
@@ -142,12 +150,21 @@ impl Binder<'_> {
         upstreams
     }
 
-    fn keys(&self, manifest: &Manifest, settings: &ServiceSettings, faults: &mut Faults) -> BTreeMap<Handle, Key> {
+    fn keys(
+        &self,
+        manifest: &Manifest,
+        settings: &ServiceSettings,
+        faults: &mut Faults,
+    ) -> BTreeMap<Handle, Key> {
         faults.check_handles("keys", settings.keys.keys(), manifest.keys.keys());
         let mut keys = BTreeMap::new();
         for (handle, rule) in &manifest.keys {
             let Some(binding) = settings.keys.get(handle) else {
-                faults.add("keys", handle.as_str(), format!("bind this key ({}) to a secret", rule.description));
+                faults.add(
+                    "keys",
+                    handle.as_str(),
+                    format!("bind this key ({}) to a secret", rule.description),
+                );
                 continue;
             };
             match Key::bind(handle, rule, binding, self.secrets) {
@@ -161,14 +178,26 @@ impl Binder<'_> {
     }
 }
 
-fn config(manifest: &Manifest, settings: &ServiceSettings, faults: &mut Faults) -> BTreeMap<Handle, ConfigValue> {
+fn config(
+    manifest: &Manifest,
+    settings: &ServiceSettings,
+    faults: &mut Faults,
+) -> BTreeMap<Handle, ConfigValue> {
     faults.check_handles("config", settings.config.keys(), manifest.config.keys());
     let mut config = BTreeMap::new();
     for (key, rule) in &manifest.config {
         match settings.config.get(key).or(rule.default.as_ref()) {
-            None => faults.add("config", key.as_str(), format!("set it, of type {} ({})", rule.kind, rule.description)),
+            None => faults.add(
+                "config",
+                key.as_str(),
+                format!("set it, of type {} ({})", rule.kind, rule.description),
+            ),
             Some(value) if value.kind() != rule.kind => {
-                faults.add("config", key.as_str(), format!("it is of type {}; {} is needed", value.kind(), rule.kind));
+                faults.add(
+                    "config",
+                    key.as_str(),
+                    format!("it is of type {}; {} is needed", value.kind(), rule.kind),
+                );
             }
             Some(value) => {
                 config.insert(key.clone(), value.clone());

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -64,7 +66,10 @@ fn document(gateway: &Gateway, request: &Request<Incoming>, path: &str) -> Optio
     }
     let snapshot = gateway.fleet.snapshot();
     let revision = snapshot.service(api.service, api.major?)?;
-    let fresh = request.headers().get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == revision.openapi_tag.as_bytes());
+    let fresh = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .is_some_and(|tag| tag.as_bytes() == revision.openapi_tag.as_bytes());
     let mut answer = if fresh {
         let mut answer = Response::new(Full::new(Bytes::new()));
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
@@ -135,7 +140,11 @@ impl From<Problem> for Refusal {
     }
 }
 
-async fn answer(gateway: &Gateway, request: Request<Incoming>, record: &mut Record<'_>) -> Result<Answer, Refusal> {
+async fn answer(
+    gateway: &Gateway,
+    request: Request<Incoming>,
+    record: &mut Record<'_>,
+) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
     head::check_size(&head.headers)?;
     let path = head.uri.path();
@@ -151,7 +160,8 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>, record: &mut Reco
     record.exchange.purpose = head::purpose(&head.headers)?;
     record.exchange.dossier = head::dossier(&head.headers)?;
 
-    let api = ApiPath::parse(path).ok_or_else(|| Problem::new(Code::RouteNotFound, "Operations are served below /api/."))?;
+    let api = ApiPath::parse(path)
+        .ok_or_else(|| Problem::new(Code::RouteNotFound, "Operations are served below /api/."))?;
     let revision = find_service(&snapshot, &api)?;
     record.exchange.service = Some(revision.environment.service.clone());
     record.exchange.revision = Some(revision.environment.revision);
@@ -162,7 +172,10 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>, record: &mut Reco
             return Err(Refusal { problem: answer::method_problem(&allowed), cause: None, allowed });
         }
         RouteMatch::None => {
-            let detail = format!("The service's operations are listed at /api/{}/v{}/openapi.json.", api.service, revision.major);
+            let detail = format!(
+                "The service's operations are listed at /api/{}/v{}/openapi.json.",
+                api.service, revision.major
+            );
             return Err(Problem::new(Code::RouteNotFound, detail).into());
         }
     };
@@ -178,7 +191,9 @@ async fn answer(gateway: &Gateway, request: Request<Incoming>, record: &mut Reco
     let arguments = Arguments { path: &parameters, query: head.uri.query(), body: &body };
     let prepared = gateway.sandbox.prepare(&revision.program, index, &arguments)?;
     let Some(_permit) = revision.admit() else {
-        return Err(Problem::new(Code::TooBusy, "Send the request again a little later.").with_retry_after(1).into());
+        return Err(Problem::new(Code::TooBusy, "Send the request again a little later.")
+            .with_retry_after(1)
+            .into());
     };
     if !operation.method.is_safe() {
         intend(gateway, &caller, revision, operation, record).await?;
@@ -210,23 +225,38 @@ fn authenticate<'s>(snapshot: &'s Snapshot, headers: &HeaderMap) -> Result<&'s A
     let key = head::key(headers)?;
     snapshot.directory().authenticate(key).map_err(|error| match error {
         AuthError::Wrong => Problem::new(Code::WrongKey, "The key is unknown, was replaced or was removed."),
-        AuthError::Suspended => Problem::new(Code::AccountSuspended, "Ask the platform team why, and to resume it."),
+        AuthError::Suspended => {
+            Problem::new(Code::AccountSuspended, "Ask the platform team why, and to resume it.")
+        }
     })
 }
 
 fn find_service<'s>(snapshot: &'s Snapshot, api: &ApiPath<'_>) -> Result<&'s Arc<Revision>, Problem> {
     let found = api.major.and_then(|major| snapshot.service(api.service, major));
-    found.ok_or_else(|| Problem::new(Code::ServiceNotFound, "Paths have the form /api/{service}/v{major}/…, for instance /api/land/v1/…."))
+    found.ok_or_else(|| {
+        Problem::new(
+            Code::ServiceNotFound,
+            "Paths have the form /api/{service}/v{major}/…, for instance /api/land/v1/….",
+        )
+    })
 }
 
-fn authorise(caller: &Caller, revision: &Revision, operation: &Operation, record: &Record<'_>) -> Result<(), Problem> {
+fn authorise(
+    caller: &Caller,
+    revision: &Revision,
+    operation: &Operation,
+    record: &Record<'_>,
+) -> Result<(), Problem> {
     let service = &revision.environment.service;
     let may = caller.may(service, operation.name.as_str(), record.exchange.received_at);
     may.map_err(|refusal| {
         Problem::new(Code::NotGranted, format!("For {} of {service}, {refusal}.", operation.name))
     })?;
     if operation.pii.is_some() && record.exchange.purpose.is_none() {
-        let detail = format!("Personal data goes in or out: state the purpose in the header `{}`.", truc_contract::openapi::PURPOSE_HEADER);
+        let detail = format!(
+            "Personal data goes in or out: state the purpose in the header `{}`.",
+            truc_contract::openapi::PURPOSE_HEADER
+        );
         return Err(Problem::new(Code::PurposeRequired, detail));
     }
     Ok(())
@@ -254,7 +284,8 @@ async fn intend(
         dossier: record.exchange.dossier.clone(),
     };
     gateway.ledger.intend(intent).await.map_err(|error| Refusal {
-        problem: Problem::new(Code::LedgerUnavailable, "Nothing was done; send the request again.").with_retry_after(5),
+        problem: Problem::new(Code::LedgerUnavailable, "Nothing was done; send the request again.")
+            .with_retry_after(5),
         cause: Some(error.to_string()),
         allowed: Vec::new(),
     })?;
@@ -277,7 +308,10 @@ async fn read_body(
     }
     check_media_type(headers)?;
     let too_large = || Problem::new(Code::BodyTooLarge, format!("At most {limit} bytes are taken."));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
@@ -286,7 +320,9 @@ async fn read_body(
     match tokio::time::timeout(wait.as_duration(), collect).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Uncollected::TooLarge)) => Err(too_large()),
-        Ok(Err(Uncollected::Broken)) => Err(Problem::new(Code::MalformedRequest, "The body ended early or is framed wrongly.")),
+        Ok(Err(Uncollected::Broken)) => {
+            Err(Problem::new(Code::MalformedRequest, "The body ended early or is framed wrongly."))
+        }
         Err(_) => Err(slow_body(wait)),
     }
 }
@@ -324,7 +360,10 @@ async fn collect(mut body: Incoming, limit: usize, announced: usize) -> Result<B
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return refuse("Compressed bodies are not taken: send it without `Content-Encoding`.");
     }
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

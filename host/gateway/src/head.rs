@@ -24,7 +24,8 @@ pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent
 
 /// The request's identifier: the caller's, where it sent a UUID, else a new one.
 pub(crate) fn request_id(headers: &HeaderMap, now: Timestamp) -> RequestId {
-    let sent = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let sent =
+        headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     sent.unwrap_or_else(|| RequestId::new(now, &random()))
 }
 
@@ -82,7 +83,8 @@ pub(crate) fn trace(headers: &HeaderMap, id: RequestId) -> Option<String> {
 pub(crate) fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        let detail = format!("At most {MAX_HEADERS} header fields and {MAX_HEADER_BYTES} bytes in all are taken.");
+        let detail =
+            format!("At most {MAX_HEADERS} header fields and {MAX_HEADER_BYTES} bytes in all are taken.");
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     Ok(())
@@ -169,10 +171,14 @@ fn text(headers: &HeaderMap, name: &HeaderName, most: usize) -> Result<Option<St
     // Purposes are written in Vietnamese, so the field's bytes are taken as UTF-8.
     match std::str::from_utf8(value.as_bytes()).map(str::trim) {
         Ok("") => Ok(None),
-        Ok(text) if text.chars().count() <= most && !text.chars().any(char::is_control) => Ok(Some(text.to_owned())),
+        Ok(text) if text.chars().count() <= most && !text.chars().any(char::is_control) => {
+            Ok(Some(text.to_owned()))
+        }
         _ => Err(Problem::new(
             Code::MalformedRequest,
-            format!("The header `{name}` must be UTF-8 of at most {most} characters, without control characters."),
+            format!(
+                "The header `{name}` must be UTF-8 of at most {most} characters, without control characters."
+            ),
         )),
     }
 }
@@ -197,7 +203,10 @@ mod tests {
     #[test]
     fn api_paths_are_taken_apart() {
         let path = |text| ApiPath::parse(text);
-        assert_eq!(path("/api/land/v1/a/b"), Some(ApiPath { service: "land", major: Some(1), route: "/a/b" }));
+        assert_eq!(
+            path("/api/land/v1/a/b"),
+            Some(ApiPath { service: "land", major: Some(1), route: "/a/b" })
+        );
         assert_eq!(path("/api/land/v1"), Some(ApiPath { service: "land", major: Some(1), route: "/" }));
         assert_eq!(path("/api/land"), Some(ApiPath { service: "land", major: None, route: "/" }));
         assert_eq!(path("/api/land/v01/a").and_then(|path| path.major), None);
@@ -210,7 +219,10 @@ mod tests {
         for good in ["/api/land/v1/a", "/api/land/v1/%C4%91", "/a/b.c"] {
             assert!(check_path(good).is_ok(), "{good}");
         }
-        for bad in ["/a//b", "/a/../b", "/a/./b", "/a/..", "/a%2fb", "/a%2Fb", "/%2e%2e/", "/a%5cb", "/a\\b", "/a%00", "/a%zz", "/a%"] {
+        for bad in [
+            "/a//b", "/a/../b", "/a/./b", "/a/..", "/a%2fb", "/a%2Fb", "/%2e%2e/", "/a%5cb", "/a\\b",
+            "/a%00", "/a%zz", "/a%",
+        ] {
             assert!(check_path(bad).is_err(), "{bad}");
         }
     }

@@ -24,6 +24,10 @@ impl Meters {
         describe_counter!(REFUSED, "Requests refused before an operation was found.");
         describe_counter!(UNRECORDED, "Answers withheld because the exchange could not be recorded.");
         describe_gauge!(CONNECTIONS, "Open connections of the data plane.");
-        Self { refused: counter!(REFUSED), unrecorded: counter!(UNRECORDED), connections: gauge!(CONNECTIONS) }
+        Self {
+            refused: counter!(REFUSED),
+            unrecorded: counter!(UNRECORDED),
+            connections: gauge!(CONNECTIONS),
+        }
     }
 }

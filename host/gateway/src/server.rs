@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use truc_fleet::Fleet;
@@ -72,10 +73,8 @@ pub struct Gateway {
     pub(crate) settings: GatewaySettings,
     pub(crate) meters: Meters,
     pub(crate) stopping: CancellationToken,
-    /// Connections, and records of exchanges that were abandoned.
+    /// Records of exchanges that were abandoned.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when what is still open is to be cut.
-    cut: CancellationToken,
     connections: AtomicUsize,
 }
 
@@ -88,7 +87,12 @@ pub struct Drained {
 
 impl Gateway {
     /// A gateway to a fleet.
-    pub fn new(fleet: Arc<Fleet>, ledger: Ledger, clock: Arc<dyn Clock>, settings: GatewaySettings) -> Arc<Self> {
+    pub fn new(
+        fleet: Arc<Fleet>,
+        ledger: Ledger,
+        clock: Arc<dyn Clock>,
+        settings: GatewaySettings,
+    ) -> Arc<Self> {
         Arc::new(Self {
             sandbox: fleet.sandbox().clone(),
             fleet,
@@ -98,7 +102,6 @@ impl Gateway {
             meters: Meters::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
             connections: AtomicUsize::new(0),
         })
     }
@@ -107,13 +110,15 @@ impl Gateway {
     /// bound has passed.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> Drained {
         let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.clone().take(stream, &graceful),
+                Ok((stream, _)) => self.clone().take(stream, &graceful, &mut connections),
                 Err(error) => {
                     // Mostly a lack of file descriptors: give those in use time to be closed.
                     tracing::warn!(%error, "a connection could not be taken");
@@ -126,7 +131,7 @@ impl Gateway {
         let bound = self.settings.drain.as_duration();
         let drained = tokio::time::timeout(bound, graceful.shutdown()).await;
         let cut = if drained.is_ok() { 0 } else { self.connections.load(Ordering::Acquire) };
-        self.cut.cancel();
+        connections.shutdown().await;
         self.tasks.close();
         if tokio::time::timeout(LAST_RECORDS, self.tasks.wait()).await.is_err() {
             tracing::error!("records of cut connections did not end in time");
@@ -134,9 +139,12 @@ impl Gateway {
         Drained { cut }
     }
 
-    fn take(self: Arc<Self>, stream: TcpStream, graceful: &GracefulShutdown) {
+    fn take(self: Arc<Self>, stream: TcpStream, graceful: &GracefulShutdown, connections: &mut JoinSet<()>) {
         if self.connections.load(Ordering::Acquire) >= self.settings.max_connections {
-            tracing::warn!(most = self.settings.max_connections, "a connection was closed at once: too many are open");
+            tracing::warn!(
+                most = self.settings.max_connections,
+                "a connection was closed at once: too many are open"
+            );
             return;
         }
         let open = Open::count(self.clone());
@@ -154,13 +162,9 @@ impl Gateway {
             }
         });
         let connection = graceful.watch(builder(&self.settings).serve_connection(io, service));
-        let cut = self.cut.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended with an error");
-                },
-                () = cut.cancelled() => {}
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended with an error");
             }
             drop(open);
         });

@@ -32,13 +32,17 @@ async fn callers_are_refused_with_reasons_and_every_refusal_is_recorded() {
     assert_eq!(nobody.problem(), (401, "missing-key".to_owned()));
     assert_eq!(nobody.headers["www-authenticate"], "Bearer");
     for key in ["Basic YTpi", "Bearer", "Bearer ", "truc"] {
-        let reply = host.exchange(host.anonymous("GET", ITEM).header("authorization", key).body(empty()).unwrap()).await;
+        let reply = host
+            .exchange(host.anonymous("GET", ITEM).header("authorization", key).body(empty()).unwrap())
+            .await;
         assert_eq!(reply.problem().1, "missing-key", "{key}");
     }
     let half = host.key.get(..host.key.len() - 1).unwrap().to_owned();
     for key in [half.as_str(), "truc_0000_x", "x", &"a".repeat(5000)] {
         let bearer = format!("Bearer {key}");
-        let reply = host.exchange(host.anonymous("GET", ITEM).header("authorization", bearer).body(empty()).unwrap()).await;
+        let reply = host
+            .exchange(host.anonymous("GET", ITEM).header("authorization", bearer).body(empty()).unwrap())
+            .await;
         assert_eq!(reply.problem(), (401, "wrong-key".to_owned()), "{key:.20}");
     }
 
@@ -50,7 +54,12 @@ async fn callers_are_refused_with_reasons_and_every_refusal_is_recorded() {
     let method = host.send("PATCH", ITEM, None).await;
     assert_eq!(method.problem(), (405, "method-not-allowed".to_owned()));
     assert_eq!(method.headers["allow"], "GET, HEAD");
-    for path in ["/api/trial/v1/items/..", "/api/trial/v1/items/%2e%2e", "/api/trial/v1/items/a%2fb", "/api/trial//v1/items/1"] {
+    for path in [
+        "/api/trial/v1/items/..",
+        "/api/trial/v1/items/%2e%2e",
+        "/api/trial/v1/items/a%2fb",
+        "/api/trial//v1/items/1",
+    ] {
         expect(&host, "GET", path, Code::MalformedRequest).await;
     }
 
@@ -70,35 +79,52 @@ async fn callers_are_refused_with_reasons_and_every_refusal_is_recorded() {
 
     let person = "/api/trial/v1/people/001190000017";
     let purposeless = host.anonymous("GET", person).header("authorization", format!("Bearer {}", host.key));
-    assert_eq!(host.exchange(purposeless.body(empty()).unwrap()).await.problem(), (422, "purpose-required".to_owned()));
+    assert_eq!(
+        host.exchange(purposeless.body(empty()).unwrap()).await.problem(),
+        (422, "purpose-required".to_owned())
+    );
     assert_eq!(host.send("GET", person, None).await.status, 200);
 
     let recorded = host.exchanges().await;
     assert_eq!(recorded.len(), 23, "{recorded:#?}");
-    let refused = recorded.iter().find(|exchange| exchange.problem.as_deref() == Some("not-granted")).unwrap();
+    let refused =
+        recorded.iter().find(|exchange| exchange.problem.as_deref() == Some("not-granted")).unwrap();
     assert_eq!(refused.agency.as_ref().map(|agency| agency.as_str()), Some("G22"));
     assert_eq!((refused.operation.as_deref(), refused.status), (Some("powers/relay"), 403));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_checked_before_the_connector_runs() {
-    let host = Host::start_with(GatewaySettings::default(), Options::default(), json!({ "requestBytes": "64KiB" })).await;
+    let host =
+        Host::start_with(GatewaySettings::default(), Options::default(), json!({ "requestBytes": "64KiB" }))
+            .await;
     let echo = "/api/trial/v1/values/echo";
     let post = |content_type: &str, body: Vec<u8>| {
-        host.request("POST", echo).header("content-type", content_type).body(Full::new(Bytes::from(body))).unwrap()
+        host.request("POST", echo)
+            .header("content-type", content_type)
+            .body(Full::new(Bytes::from(body)))
+            .unwrap()
     };
     let malformed = host.exchange(post("application/json", b"{".to_vec())).await;
     assert_eq!(malformed.problem(), (400, "malformed-json".to_owned()));
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
-    assert_eq!(host.exchange(post("application/json", deep.into())).await.problem(), (422, "invalid-request".to_owned()));
+    assert_eq!(
+        host.exchange(post("application/json", deep.into())).await.problem(),
+        (422, "invalid-request".to_owned())
+    );
     let other = host.exchange(post("text/plain", b"{}".to_vec())).await;
     assert_eq!(other.problem(), (415, "unsupported-media-type".to_owned()));
-    let compressed = host.request("POST", echo).header("content-type", "application/json").header("content-encoding", "gzip");
-    let compressed = host.exchange(compressed.body(Full::new(Bytes::from_static(b"\x1f\x8b"))).unwrap()).await;
+    let compressed = host
+        .request("POST", echo)
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip");
+    let compressed =
+        host.exchange(compressed.body(Full::new(Bytes::from_static(b"\x1f\x8b"))).unwrap()).await;
     assert_eq!(compressed.problem(), (415, "unsupported-media-type".to_owned()));
     let large = host.exchange(post("application/json", vec![b' '; (64 << 10) + 1])).await;
     assert_eq!(large.problem(), (413, "body-too-large".to_owned()));
-    let faults = host.exchange(post("application/json", br#"{"tiny":1,"tiny":300,"other":1}"#.to_vec())).await;
+    let faults =
+        host.exchange(post("application/json", br#"{"tiny":1,"tiny":300,"other":1}"#.to_vec())).await;
     assert_eq!(faults.problem(), (422, "invalid-request".to_owned()));
     let errors = faults.json()["errors"].as_array().unwrap().clone();
     let pointers: Vec<&str> = errors.iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
@@ -120,15 +146,23 @@ async fn bodies_are_checked_before_the_connector_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_and_slow_senders_are_bounded() {
-    let settings = GatewaySettings { header_timeout: SHORT, body_timeout: SHORT, ..GatewaySettings::default() };
+    let settings =
+        GatewaySettings { header_timeout: SHORT, body_timeout: SHORT, ..GatewaySettings::default() };
     let host = Host::start_with(settings, Options::default(), json!({})).await;
-    let large = host.request("GET", ITEM).header("x-large", "x".repeat(70 << 10)).body(Full::new(Bytes::new())).unwrap();
+    let large = host
+        .request("GET", ITEM)
+        .header("x-large", "x".repeat(70 << 10))
+        .body(Full::new(Bytes::new()))
+        .unwrap();
     assert_eq!(host.exchange(large).await.problem(), (431, "headers-too-large".to_owned()));
     let mut many = host.request("GET", ITEM);
     for index in 0..120 {
         many = many.header(format!("x-{index}"), "x");
     }
-    assert_eq!(host.exchange(many.body(Full::new(Bytes::new())).unwrap()).await.problem(), (431, "headers-too-large".to_owned()));
+    assert_eq!(
+        host.exchange(many.body(Full::new(Bytes::new())).unwrap()).await.problem(),
+        (431, "headers-too-large".to_owned())
+    );
     let enormous = format!("GET {ITEM} HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200 << 10));
     let answer = host.raw(enormous.as_bytes()).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
@@ -170,7 +204,8 @@ async fn a_failing_connector_harms_nobody_else() {
         expect(&host, method, path, code).await;
     }
     drop(host);
-    let host = Host::start_with(GatewaySettings::default(), Options::default(), json!({ "cpu": "100ms" })).await;
+    let host =
+        Host::start_with(GatewaySettings::default(), Options::default(), json!({ "cpu": "100ms" })).await;
     // While many calls loop, others are answered, and every loop ends.
     let looping = (0..16).map(|_| host.send("POST", "/api/trial/v1/loop", None));
     let quick = async {
@@ -193,7 +228,11 @@ async fn sick_upstreams_end_in_time_with_a_code() {
         assert!(began.elapsed() < Duration::from_secs(3), "{name}: {:?}", began.elapsed());
     }
     let redirect = host.send("GET", &item("redirect"), None).await;
-    assert_eq!((redirect.status, redirect.json()["status"].as_u64()), (200, Some(302)), "a redirect is an answer, not followed");
+    assert_eq!(
+        (redirect.status, redirect.json()["status"].as_u64()),
+        (200, Some(302)),
+        "a redirect is an answer, not followed"
+    );
     assert_eq!(host.send("GET", &item("broken"), None).await.json()["status"], 500);
 
     let reach = async |body| host.send("POST", "/api/trial/v1/reach", Some(&body)).await.problem();
@@ -245,7 +284,13 @@ async fn with_a_full_database_nothing_unrecorded_is_served() {
     assert_eq!(refused.problem(), (503, "ledger-unavailable".to_owned()));
     assert!(refused.headers.contains_key("retry-after"));
     let before = host.shelf.requests.load(std::sync::atomic::Ordering::SeqCst);
-    let intent = host.send("POST", "/api/trial/v1/reach", Some(&json!({"upstream": "shelf", "path": "/items/{id}", "header": ["a", "b"]}))).await;
+    let intent = host
+        .send(
+            "POST",
+            "/api/trial/v1/reach",
+            Some(&json!({"upstream": "shelf", "path": "/items/{id}", "header": ["a", "b"]})),
+        )
+        .await;
     assert_eq!(intent.problem().1, "ledger-unavailable");
     assert_eq!(host.shelf.requests.load(std::sync::atomic::Ordering::SeqCst), before, "nothing was sent");
     let listed = host.ledger.list(&truc_ledger::Filter { limit: Some(1), ..Default::default() }).await;

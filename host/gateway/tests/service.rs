@@ -39,7 +39,10 @@ async fn an_operation_that_changes_something_is_recorded_before_it_begins() {
     let reply = host.send("PUT", "/api/trial/v1/cache/k", Some(&json!({"value": "v"}))).await;
     assert_eq!(reply.status, 204);
     let page = host.ledger.list(&Filter::default()).await.unwrap();
-    assert!(matches!(page.entries.as_slice(), [Entry::Outcome(_)]), "an intent with an outcome is one exchange");
+    assert!(
+        matches!(page.entries.as_slice(), [Entry::Outcome(_)]),
+        "an intent with an outcome is one exchange"
+    );
     assert_eq!(host.send("GET", "/api/trial/v1/cache/k", None).await.json(), json!("v"));
 }
 
@@ -51,7 +54,9 @@ async fn request_id_and_trace_go_through() {
     let request = request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let reply = host.exchange(request.body(Full::new(Bytes::new())).unwrap()).await;
     assert_eq!(reply.headers["x-request-id"], id);
-    assert!(reply.headers["traceparent"].to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+    assert!(
+        reply.headers["traceparent"].to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-")
+    );
     assert_eq!(host.exchanges().await[0].id.to_string(), id);
     let other = host.request("GET", ITEM).header("x-request-id", "not a uuid\t");
     let reply = host.exchange(other.body(Full::new(Bytes::new())).unwrap()).await;
@@ -97,7 +102,10 @@ async fn a_new_revision_takes_over_without_a_failed_call() {
     let changes = async {
         for _ in 0..5 {
             let mut settings = trial_settings(host.shelf.address, json!({}));
-            settings.config.insert("greeting".parse().unwrap(), truc_contract::ConfigValue::Text("Hẹn gặp lại".to_owned()));
+            settings.config.insert(
+                "greeting".parse().unwrap(),
+                truc_contract::ConfigValue::Text("Hẹn gặp lại".to_owned()),
+            );
             host.fleet.put_service(&name, &settings, "test").await.unwrap();
         }
         stop.store(true, Ordering::Release);
@@ -119,7 +127,10 @@ async fn settings_that_do_not_fit_change_nothing() {
     let problem = host.fleet.put_service(&name, &wrong, "test").await.unwrap_err().problem();
     assert_eq!(problem.code, "service-invalid");
     let pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/bindings/shelf", "/keys/seal", "/config/other", "/config/greeting", "/limits/memory"]);
+    assert_eq!(
+        pointers,
+        ["/bindings/shelf", "/keys/seal", "/config/other", "/config/greeting", "/limits/memory"]
+    );
     let reply = host.send("GET", ITEM, None).await;
     assert_eq!((reply.status, &reply.headers["truc-revision"]), (200, &"1".parse().unwrap()));
 }
@@ -128,7 +139,12 @@ async fn settings_that_do_not_fit_change_nothing() {
 async fn a_revoked_key_stops_working_at_once() {
     let host = Host::start().await;
     let key = grant_everything(&host.fleet, "G22", "app").await;
-    let ask = || host.anonymous("GET", ITEM).header("authorization", format!("Bearer {key}")).body(Full::new(Bytes::new())).unwrap();
+    let ask = || {
+        host.anonymous("GET", ITEM)
+            .header("authorization", format!("Bearer {key}"))
+            .body(Full::new(Bytes::new()))
+            .unwrap()
+    };
     assert_eq!(host.exchange(ask()).await.status, 200);
     host.fleet.identity().remove_account(&"G22".parse().unwrap(), &"app".parse().unwrap()).await.unwrap();
     host.fleet.renew_directory().await.unwrap();
@@ -172,10 +188,8 @@ async fn a_change_whose_caller_leaves_has_an_unknown_end() {
         json!({ "cpu": "10s", "deadline": "10s" }),
     )
     .await;
-    let request = format!(
-        "POST /api/trial/v1/loop HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
-        host.key
-    );
+    let request =
+        format!("POST /api/trial/v1/loop HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", host.key);
     let unknown = Filter { end: Some(truc_ledger::End::Unknown), ..Filter::default() };
     {
         use tokio::io::AsyncWriteExt;
@@ -192,8 +206,12 @@ async fn a_change_whose_caller_leaves_has_an_unknown_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_outlast_the_drain_are_cut_and_recorded() {
     let settings = truc_gateway::GatewaySettings { drain: common::SHORT, ..Default::default() };
-    let host =
-        Host::start_with(settings, truc_store::Options::default(), json!({ "cpu": "10s", "deadline": "10s" })).await;
+    let host = Host::start_with(
+        settings,
+        truc_store::Options::default(),
+        json!({ "cpu": "10s", "deadline": "10s" }),
+    )
+    .await;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
     let request = format!(
@@ -222,10 +240,12 @@ async fn calls_that_outlast_the_drain_are_cut_and_recorded() {
 async fn a_revision_that_could_not_start_is_not_put_in_force() {
     let host = Host::start().await;
     let tiny = trial_settings(host.shelf.address, json!({ "memory": "1MiB" }));
-    let problem = host.fleet.put_service(&"trial".parse().unwrap(), &tiny, "test").await.unwrap_err().problem();
+    let problem =
+        host.fleet.put_service(&"trial".parse().unwrap(), &tiny, "test").await.unwrap_err().problem();
     assert_eq!((problem.code.as_ref(), problem.errors[0].pointer.as_str()), ("service-invalid", "/limits"));
     let zero = trial_settings(host.shelf.address, json!({ "concurrency": 0 }));
-    let problem = host.fleet.put_service(&"trial".parse().unwrap(), &zero, "test").await.unwrap_err().problem();
+    let problem =
+        host.fleet.put_service(&"trial".parse().unwrap(), &zero, "test").await.unwrap_err().problem();
     assert_eq!(problem.errors[0].pointer, "/limits/concurrency");
     let reply = host.send("GET", ITEM, None).await;
     assert_eq!((reply.status, &reply.headers["truc-revision"]), (200, &"1".parse().unwrap()));

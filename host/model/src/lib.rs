@@ -14,9 +14,7 @@ mod time;
 pub use digest::{Digest, DigestError};
 pub use exchange::{Exchange, RequestId};
 pub use limits::{Bytes, Limits, LimitsPatch, Millis, QuantityError};
-pub use names::{
-    AccountName, AgencyCode, ConnectorName, Handle, NameError, OperationName, ServiceName,
-};
+pub use names::{AccountName, AgencyCode, ConnectorName, Handle, NameError, OperationName, ServiceName};
 pub use problem::{Code, Fault, Problem, problem_type};
 pub use secret::Secret;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

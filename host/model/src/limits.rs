@@ -217,13 +217,11 @@ mod tests {
 
     #[test]
     fn a_patch_changes_only_what_it_names_and_tells_what_is_above_the_ceiling() {
-        let patch = LimitsPatch { deadline: Some(Millis(90_000)), upstream_calls: Some(4), ..Default::default() };
+        let patch =
+            LimitsPatch { deadline: Some(Millis(90_000)), upstream_calls: Some(4), ..Default::default() };
         let limits = Limits::default().with(&patch);
         assert_eq!((limits.deadline, limits.upstream_calls), (Millis(90_000), 4));
         assert_eq!(limits.memory, Limits::default().memory);
-        assert_eq!(
-            patch.above(&Limits::ceilings()),
-            vec![("deadline", "90s".to_owned(), "1min".to_owned())]
-        );
+        assert_eq!(patch.above(&Limits::ceilings()), vec![("deadline", "90s".to_owned(), "1min".to_owned())]);
     }
 }

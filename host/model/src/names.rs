@@ -185,7 +185,8 @@ mod tests {
         for name in ["land", "civil-status", "v2-land"] {
             assert!(name.parse::<ServiceName>().is_ok(), "{name}");
         }
-        for name in ["", "-land", "land-", "la--nd", "Land", "2land", "đất", "a/b", "a b", &"a".repeat(64)] {
+        for name in ["", "-land", "land-", "la--nd", "Land", "2land", "đất", "a/b", "a b", &"a".repeat(64)]
+        {
             assert!(name.parse::<ServiceName>().is_err(), "{name}");
         }
     }

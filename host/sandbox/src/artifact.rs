@@ -30,7 +30,9 @@ pub enum ArtifactError {
         cause: std::io::Error,
     },
     /// The key file is not one.
-    #[error("the artifact folder: `artifact.key` does not hold {KEY_BYTES} bytes; remove it to have a new one made")]
+    #[error(
+        "the artifact folder: `artifact.key` does not hold {KEY_BYTES} bytes; remove it to have a new one made"
+    )]
     Key,
     /// No randomness for a new key.
     #[error("the operating system gave no randomness for a new artifact key")]

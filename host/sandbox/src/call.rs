@@ -169,7 +169,8 @@ impl Sandbox {
         operation: usize,
         arguments: &Arguments<'_>,
     ) -> Result<Prepared, Problem> {
-        let planned = program.operations.get(operation).ok_or_else(|| Problem::new(Code::RouteNotFound, ""))?;
+        let planned =
+            program.operations.get(operation).ok_or_else(|| Problem::new(Code::RouteNotFound, ""))?;
         let share = self.share_for(arguments.body.len())?;
         Ok(Prepared { operation, parameters: decode(&planned.plan, arguments)?, _share: share })
     }
@@ -253,7 +254,10 @@ impl Sandbox {
             upstream_calls,
         };
         match ended {
-            Err(_) => Err(failed(Code::DeadlineExceeded, format!("the deadline of {} passed", environment.limits.deadline))),
+            Err(_) => Err(failed(
+                Code::DeadlineExceeded,
+                format!("the deadline of {} passed", environment.limits.deadline),
+            )),
             Ok(Err(error)) => {
                 let (code, cause) = classify(&error, call);
                 let mut failed = failed(code, cause);
@@ -264,15 +268,21 @@ impl Sandbox {
             }
             Ok(Ok(())) => {
                 let limit = environment.limits.response_bytes.as_usize();
-                operation.plan.answer(results.first(), limit).map(|(status, body)| Answer { status, body, upstream_calls }).map_err(
-                    |unanswered| match unanswered {
+                operation
+                    .plan
+                    .answer(results.first(), limit)
+                    .map(|(status, body)| Answer { status, body, upstream_calls })
+                    .map_err(|unanswered| match unanswered {
                         Unanswered::Problem(problem) => CallError { problem, cause: None, upstream_calls },
                         Unanswered::Broken(error) => {
-                            let code = if error == EncodeError::TooLarge { Code::AnswerTooLarge } else { Code::AnswerInvalid };
+                            let code = if error == EncodeError::TooLarge {
+                                Code::AnswerTooLarge
+                            } else {
+                                Code::AnswerInvalid
+                            };
                             failed(code, format!("the connector's result: {error:?}"))
                         }
-                    },
-                )
+                    })
             }
         }
     }
@@ -289,12 +299,7 @@ impl Sandbox {
             upstream_calls: 0,
             log_lines: 0,
             limiter: MemoryLimiter { limit: limits.memory.as_usize(), used: 0, refused: Refused::Never },
-            cpu: CpuMeter {
-                ticks,
-                resumed: resumed.clone(),
-                spent: 0,
-                budget: limits.cpu.0.div_ceil(tick),
-            },
+            cpu: CpuMeter { ticks, resumed: resumed.clone(), spent: 0, budget: limits.cpu.0.div_ceil(tick) },
             environment: environment.clone(),
         };
         let mut store = Store::new(self.engine(), call);

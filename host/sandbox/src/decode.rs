@@ -44,7 +44,8 @@ pub(crate) fn decode(plan: &OperationPlan, arguments: &Arguments<'_>) -> Result<
     let faults = context.faults.into_inner();
     if !faults.is_empty() {
         let count = faults.len();
-        let detail = if count == 1 { "1 fault was found.".to_owned() } else { format!("{count} faults were found.") };
+        let detail =
+            if count == 1 { "1 fault was found.".to_owned() } else { format!("{count} faults were found.") };
         return Err(Problem::new(Code::InvalidRequest, detail).with_errors(faults));
     }
     Ok(values.into_iter().flatten().collect())
@@ -164,7 +165,7 @@ fn decode_query<'p>(plan: &'p OperationPlan, query: &str, context: &Context<'p>,
     }
     for (parameter, value) in plan.parameters.iter().zip(values) {
         if parameter.place == Place::Query {
-            let at = Step::Name(&*parameter.json);
+            let at = Step::Name(&parameter.json);
             context.within(at, || match (&parameter.node, value) {
                 (Node::List(_, size), Some(Val::List(items))) => {
                     if let Some(fault) = size.fault(|| items.len(), "items") {
@@ -218,7 +219,9 @@ fn scalar(node: &Node, text: &str, context: &Context<'_>) -> Val {
     macro_rules! number {
         ($type:ty, $variant:ident, $rules:expr) => {
             match text.parse::<$type>() {
-                Ok(number) if plain_number(text) => checked(Val::$variant(number), i128::from(number), $rules, context),
+                Ok(number) if plain_number(text) => {
+                    checked(Val::$variant(number), i128::from(number), $rules, context)
+                }
                 _ => {
                     context.fault(range_fault::<$type>());
                     STAND_IN
@@ -351,10 +354,10 @@ fn decode_body<'p>(
             _ => Err(Problem::new(Code::MalformedRequest, "The operation takes no body.")),
         };
     }
-    if std::str::from_utf8(body).is_err() {
+    let Ok(text) = std::str::from_utf8(body) else {
         return Err(Problem::new(Code::MalformedJson, "The body is not UTF-8."));
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = match plan.body {
         BodyPlan::Whole(index) => match (plan.parameters.get(index), values.get_mut(index)) {
             (Some(parameter), Some(value)) => {
@@ -372,7 +375,11 @@ fn decode_body<'p>(
                 .map(|parameter| Member { json: &parameter.json, node: &parameter.node })
                 .collect();
             Object { fields: fields.as_slice(), context }.deserialize(&mut deserializer).map(|decoded| {
-                let members = plan.parameters.iter().zip(values).filter(|(parameter, _)| parameter.place == Place::Member);
+                let members = plan
+                    .parameters
+                    .iter()
+                    .zip(values)
+                    .filter(|(parameter, _)| parameter.place == Place::Member);
                 for ((_, value), decoded) in members.zip(decoded) {
                     *value = Some(decoded);
                 }
@@ -493,7 +500,9 @@ impl<'de, 'p, F: Fields<'p>> Visitor<'de> for Object<'_, 'p, F> {
                 }
             };
             expected = index + 1;
-            let (Some((json, node)), Some(slot)) = (self.fields.field(index), values.get_mut(index)) else { continue };
+            let (Some((json, node)), Some(slot)) = (self.fields.field(index), values.get_mut(index)) else {
+                continue;
+            };
             self.context.path.borrow_mut().push(Step::Name(json));
             let value = members.next_value_seed(Decode { node, context: self.context })?;
             if slot.replace(value).is_some() {
@@ -501,11 +510,14 @@ impl<'de, 'p, F: Fields<'p>> Visitor<'de> for Object<'_, 'p, F> {
             }
             self.context.path.borrow_mut().pop();
         }
-        let complete = values.into_iter().enumerate().map(|(index, value)| match (value, self.fields.field(index)) {
-            (Some(value), _) => value,
-            (None, Some((json, node))) => self.context.within(Step::Name(json), || absent_member(node, self.context)),
-            (None, None) => STAND_IN,
-        });
+        let complete =
+            values.into_iter().enumerate().map(|(index, value)| match (value, self.fields.field(index)) {
+                (Some(value), _) => value,
+                (None, Some((json, node))) => {
+                    self.context.within(Step::Name(json), || absent_member(node, self.context))
+                }
+                (None, None) => STAND_IN,
+            });
         Ok(complete.collect())
     }
 }
@@ -559,10 +571,14 @@ impl<'de> DeserializeSeed<'de> for Decode<'_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
         match self.node {
-            Node::Option(inner) => deserializer.deserialize_option(Maybe { node: inner, context: self.context }),
+            Node::Option(inner) => {
+                deserializer.deserialize_option(Maybe { node: inner, context: self.context })
+            }
             Node::Record(fields) => {
                 let values = Object { fields: &**fields, context: self.context }.deserialize(deserializer)?;
-                Ok(Val::Record(fields.iter().map(|field| field.name.as_ref().to_owned()).zip(values).collect()))
+                Ok(Val::Record(
+                    fields.iter().map(|field| field.name.as_ref().to_owned()).zip(values).collect(),
+                ))
             }
             _ => deserializer.deserialize_any(self),
         }
@@ -619,7 +635,10 @@ impl Decode<'_, '_> {
             Node::Flags(labels) => format!("an array of different strings of {} is needed", list(labels)),
             Node::Variant(cases) => {
                 let names: Vec<&str> = cases.iter().map(|case| case.name.as_ref()).collect();
-                format!("an object with `kind` (one of {}) and, where the case carries one, `value` is needed", names.join(", "))
+                format!(
+                    "an object with `kind` (one of {}) and, where the case carries one, `value` is needed",
+                    names.join(", ")
+                )
             }
             Node::Result(..) => "an object with either `ok` or `err` is needed".to_owned(),
             Node::Option(_) | Node::Record(_) => "an object is needed".to_owned(),
@@ -645,9 +664,15 @@ impl Decode<'_, '_> {
             Node::S16(rules) => fit!(i16, S16, rules),
             Node::S32(rules) => fit!(i32, S32, rules),
             Node::S64(rules) => fit!(i64, S64, rules),
-            #[expect(clippy::cast_precision_loss, reason = "a JSON number for a float is rounded to the nearest float")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a JSON number for a float is rounded to the nearest float"
+            )]
             Node::F32 => Val::Float32(number as f32),
-            #[expect(clippy::cast_precision_loss, reason = "a JSON number for a float is rounded to the nearest float")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a JSON number for a float is rounded to the nearest float"
+            )]
             Node::F64 => Val::Float64(number as f64),
             _ => self.wrong(),
         }
@@ -676,7 +701,10 @@ impl<'de> Visitor<'de> for Decode<'_, '_> {
     fn visit_f64<E>(self, number: f64) -> Result<Val, E> {
         Ok(match self.node {
             Node::F64 if number.is_finite() => Val::Float64(number),
-            #[expect(clippy::cast_possible_truncation, reason = "a number too large becomes infinite and is refused")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a number too large becomes infinite and is refused"
+            )]
             Node::F32 if (number as f32).is_finite() => Val::Float32(number as f32),
             _ => self.wrong(),
         })
@@ -759,7 +787,9 @@ impl<'de> Visitor<'de> for Decode<'_, '_> {
                 };
                 self.context.path.borrow_mut().push(Step::Name(if side == "ok" { "ok" } else { "err" }));
                 let value = match node {
-                    Some(node) => Some(Box::new(members.next_value_seed(Decode { node, context: self.context })?)),
+                    Some(node) => {
+                        Some(Box::new(members.next_value_seed(Decode { node, context: self.context })?))
+                    }
                     None => {
                         members.next_value::<IgnoredAny>()?;
                         None

@@ -68,7 +68,9 @@ impl Encoder {
             (Node::S64(_), Val::S64(number)) => self.quoted(number)?,
             (Node::F32, Val::Float32(number)) if number.is_finite() => self.scalar(number)?,
             (Node::F64, Val::Float64(number)) if number.is_finite() => self.scalar(number)?,
-            (Node::F32, Val::Float32(_)) | (Node::F64, Val::Float64(_)) => return Err(EncodeError::NotANumber),
+            (Node::F32, Val::Float32(_)) | (Node::F64, Val::Float64(_)) => {
+                return Err(EncodeError::NotANumber);
+            }
             (Node::Char, Val::Char(char)) => self.scalar(char)?,
             (Node::String(_), Val::String(text)) => {
                 // Before writing: escapes make a text up to six times as long.
@@ -77,13 +79,17 @@ impl Encoder {
                 self.check()?;
             }
             (Node::Bytes(_), Val::List(items)) => self.bytes(items)?,
-            (Node::List(item, _), Val::List(items)) => self.array(items.iter().map(|value| (&**item, value)))?,
+            (Node::List(item, _), Val::List(items)) => {
+                self.array(items.iter().map(|value| (&**item, value)))?
+            }
             (Node::Tuple(nodes), Val::Tuple(items)) => self.array(nodes.iter().zip(items))?,
             (Node::Option(inner), Val::Option(value)) => match value {
                 Some(value) => self.value(inner, value)?,
                 None => self.raw(b"null"),
             },
-            (Node::Result(ok, _), Val::Result(Ok(value))) => self.side(b"{\"ok\":", ok.as_deref(), value.as_deref())?,
+            (Node::Result(ok, _), Val::Result(Ok(value))) => {
+                self.side(b"{\"ok\":", ok.as_deref(), value.as_deref())?
+            }
             (Node::Result(_, err), Val::Result(Err(value))) => {
                 self.side(b"{\"err\":", err.as_deref(), value.as_deref())?;
             }

@@ -155,10 +155,9 @@ impl Planner<'_> {
 
     fn is_fault(&self, ty: &Type) -> bool {
         match self.contract.resolve(ty) {
-            Type::Named(id) => self
-                .contract
-                .named(*id)
-                .is_some_and(|definition| definition.wit.starts_with("truc:connector/types") && definition.wit.ends_with("#fault")),
+            Type::Named(id) => self.contract.named(*id).is_some_and(|definition| {
+                definition.wit.starts_with("truc:connector/types") && definition.wit.ends_with("#fault")
+            }),
             _ => false,
         }
     }
@@ -204,7 +203,9 @@ impl Planner<'_> {
         }
         let contract = self.contract;
         let node = match contract.named(id).map(|definition| &definition.kind) {
-            Some(TypeKind::Record(fields)) => Node::Record(fields.iter().map(|field| self.field(field)).collect()),
+            Some(TypeKind::Record(fields)) => {
+                Node::Record(fields.iter().map(|field| self.field(field)).collect())
+            }
             Some(TypeKind::Variant(cases)) => Node::Variant(
                 cases
                     .iter()
@@ -214,8 +215,12 @@ impl Planner<'_> {
                     })
                     .collect(),
             ),
-            Some(TypeKind::Enum(labels)) => Node::Enum(labels.iter().map(|label| label.name.clone()).collect()),
-            Some(TypeKind::Flags(labels)) => Node::Flags(labels.iter().map(|label| label.name.clone()).collect()),
+            Some(TypeKind::Enum(labels)) => {
+                Node::Enum(labels.iter().map(|label| label.name.clone()).collect())
+            }
+            Some(TypeKind::Flags(labels)) => {
+                Node::Flags(labels.iter().map(|label| label.name.clone()).collect())
+            }
             Some(TypeKind::Alias(target)) => self.bare(target),
             // Every identifier in a contract was given out by the list it points into.
             None => Node::Tuple(Arc::new([])),

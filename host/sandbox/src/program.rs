@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use truc_contract::{Component as ComponentFile, ComponentError, Contract, Manifest};
 use tokio::sync::Semaphore;
+use truc_contract::{Component as ComponentFile, ComponentError, Contract, Manifest};
 use truc_model::Digest;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};

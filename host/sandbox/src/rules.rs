@@ -35,7 +35,8 @@ impl From<&Rules> for NumberRules {
 
 impl From<&Rules> for SizeRules {
     fn from(rules: &Rules) -> Self {
-        let size = |bound: Option<i128>| bound.map(|bound| usize::try_from(bound.max(0)).unwrap_or(usize::MAX));
+        let size =
+            |bound: Option<i128>| bound.map(|bound| usize::try_from(bound.max(0)).unwrap_or(usize::MAX));
         Self { min: size(rules.min), max: size(rules.max) }
     }
 }
@@ -70,7 +71,8 @@ impl TextRules {
     /// The rules for a text, or none where there is nothing to check.
     pub(crate) fn of(rules: &Rules) -> Option<Arc<Self>> {
         let size = SizeRules::from(rules);
-        let empty = rules.format.is_none() && rules.pattern.is_none() && size.min.is_none() && size.max.is_none();
+        let empty =
+            rules.format.is_none() && rules.pattern.is_none() && size.min.is_none() && size.max.is_none();
         (!empty).then(|| Arc::new(Self { format: rules.format, pattern: rules.pattern.clone(), size }))
     }
 
@@ -84,7 +86,9 @@ impl TextRules {
         {
             return Some(match format {
                 Format::Date => "write a date that exists as YYYY-MM-DD".to_owned(),
-                Format::DateTime => "write a time with its offset, for instance 2025-07-01T08:30:00+07:00".to_owned(),
+                Format::DateTime => {
+                    "write a time with its offset, for instance 2025-07-01T08:30:00+07:00".to_owned()
+                }
                 Format::Email => "write an e-mail address".to_owned(),
                 Format::Uri => "write an absolute URI".to_owned(),
                 Format::Uuid => "write a UUID".to_owned(),

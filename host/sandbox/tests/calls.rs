@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use truc_contract::ConfigValue;
 use truc_model::{Bytes, Limits, Millis, RequestId, SystemClock, Timestamp};
 use truc_sandbox::{
-    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, EngineSettings, Environment, Input, Origin, Program, Sandbox,
+    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, EngineSettings, Environment, Input, Origin,
+    Program, Sandbox,
 };
 
 struct Trial {
@@ -59,7 +60,8 @@ async fn call_with(
 ) -> Result<Answer, CallError> {
     let Trial { sandbox, program, .. } = trial();
     let operations = &program.contract().operations;
-    let index = operations.iter().position(|known| known.name.as_str() == operation).expect("the operation exists");
+    let index =
+        operations.iter().position(|known| known.name.as_str() == operation).expect("the operation exists");
     let input = Input {
         caller: CallerInfo {
             agency: "H56".parse().ok(),
@@ -76,7 +78,12 @@ async fn call_with(
     sandbox.call(program, prepared, environment, input).await
 }
 
-async fn call(operation: &str, path: &[(&str, &str)], query: Option<&str>, body: &Value) -> Result<Answer, CallError> {
+async fn call(
+    operation: &str,
+    path: &[(&str, &str)],
+    query: Option<&str>,
+    body: &Value,
+) -> Result<Answer, CallError> {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     call_with(&environment(Limits::default()), operation, path, query, &body).await
 }
@@ -133,8 +140,18 @@ async fn all_faults_of_a_request_are_told_at_once_with_their_places() {
     let mut pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
     pointers.sort_unstable();
     let mut expected = [
-        "/tiny", "/letter", "/numbers/1", "/numbers/2", "/size", "/day", "/price/amount", "/price/currency",
-        "/price/extra~1~0member", "/figure", "/rights", "/text",
+        "/tiny",
+        "/letter",
+        "/numbers/1",
+        "/numbers/2",
+        "/size",
+        "/day",
+        "/price/amount",
+        "/price/currency",
+        "/price/extra~1~0member",
+        "/figure",
+        "/rights",
+        "/text",
     ];
     expected.sort_unstable();
     assert_eq!(pointers, expected);
@@ -145,7 +162,8 @@ async fn duplicate_members_and_broken_json_are_refused() {
     let environment = environment(Limits::default());
     let text = everything().to_string();
     let duplicate = text.replacen("{\"truth\":true", "{\"truth\":true,\"truth\":true", 1);
-    let problem = call_with(&environment, "values/echo", &[], None, duplicate.as_bytes()).await.unwrap_err().problem;
+    let problem =
+        call_with(&environment, "values/echo", &[], None, duplicate.as_bytes()).await.unwrap_err().problem;
     assert_eq!((problem.errors.len(), problem.errors[0].pointer.as_str()), (1, "/truth"));
 
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -156,14 +174,23 @@ async fn duplicate_members_and_broken_json_are_refused() {
     assert_eq!(code(call_with(&environment, "values/echo", &[], None, b"\"\xff\"").await), "malformed-json");
     // However deep, what no type asks for is passed over without recursion.
     for other in ["[]", "1", "null", "\"a\"", &deep] {
-        assert_eq!(code(call_with(&environment, "values/echo", &[], None, other.as_bytes()).await), "invalid-request");
+        assert_eq!(
+            code(call_with(&environment, "values/echo", &[], None, other.as_bytes()).await),
+            "invalid-request"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_and_queries_bind_to_parameters() {
     let path = [("word", "xin%20ch%C3%A0o")];
-    let answer = call("values/echo-parameters", &path, Some("count=3&sizes=small&sizes=large&note=a+b%26"), &Value::Null).await;
+    let answer = call(
+        "values/echo-parameters",
+        &path,
+        Some("count=3&sizes=small&sizes=large&note=a+b%26"),
+        &Value::Null,
+    )
+    .await;
     let body: Value = serde_json::from_slice(&answer.unwrap().body).unwrap();
     assert_eq!(body, json!(["xin chào", 3, ["small", "large"], "a b&"]));
 
@@ -190,11 +217,21 @@ async fn absent_results_and_empty_successes_have_their_statuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn error_cases_become_problems() {
     let expected = [
-        ("not-found", 404), ("invalid", 422), ("denied", 403), ("conflict", 409), ("limited", 429),
-        ("upstream-timeout", 504), ("upstream-failed", 502), ("unavailable", 503), ("rejected", 422),
+        ("not-found", 404),
+        ("invalid", 422),
+        ("denied", 403),
+        ("conflict", 409),
+        ("limited", 429),
+        ("upstream-timeout", 504),
+        ("upstream-failed", 502),
+        ("unavailable", 503),
+        ("rejected", 422),
     ];
     for (case, (code, status)) in expected.into_iter().enumerate() {
-        let problem = call("faults/fail", &[("case", &case.to_string())], None, &Value::Null).await.unwrap_err().problem;
+        let problem = call("faults/fail", &[("case", &case.to_string())], None, &Value::Null)
+            .await
+            .unwrap_err()
+            .problem;
         assert_eq!((problem.code.as_ref(), problem.status), (code, status));
         match code {
             "invalid" => assert_eq!(problem.errors[0].pointer, "/a"),
@@ -205,7 +242,10 @@ async fn error_cases_become_problems() {
     }
     let own = [("locked", 423), ("amount-mismatch", 422), ("limited", 429)];
     for (case, (code, status)) in own.into_iter().enumerate() {
-        let problem = call("faults/refuse", &[("case", &case.to_string())], None, &Value::Null).await.unwrap_err().problem;
+        let problem = call("faults/refuse", &[("case", &case.to_string())], None, &Value::Null)
+            .await
+            .unwrap_err()
+            .problem;
         assert_eq!((problem.code.as_ref(), problem.status), (code, status));
     }
 }
@@ -258,7 +298,8 @@ async fn powers_reach_what_the_environment_holds_and_nothing_else() {
     assert_eq!(greeting.body, "\"Chào\"".as_bytes());
 
     let key = [("key", "k")];
-    let remembered = call_with(&environment, "powers/remember", &key, None, br#"{"value":"v"}"#).await.unwrap();
+    let remembered =
+        call_with(&environment, "powers/remember", &key, None, br#"{"value":"v"}"#).await.unwrap();
     assert_eq!(remembered.status, 204);
     let recalled = call_with(&environment, "powers/recall", &key, None, b"").await.unwrap();
     assert_eq!(recalled.body, b"\"v\"");

@@ -173,5 +173,6 @@ pub fn component() -> Result<Vec<u8>, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), Into::into);
     let path = target.join("connectors/trial.wasm");
-    std::fs::read(&path).map_err(|error| format!("{}: {error}; run `cargo xtask connectors` first", path.display()))
+    std::fs::read(&path)
+        .map_err(|error| format!("{}: {error}; run `cargo xtask connectors` first", path.display()))
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -95,10 +96,11 @@ pub(crate) async fn measure(
     if let Some(key) = &target.key {
         command.args(["--bearer", key]);
     }
-    let mut load = Server::start("the load generator", command, log, core).await?;
+    let mut load = Server::start("the load generator", command, log, core)?;
     load.line(|line| (line == "counting").then_some(())).await?;
     let before = cpu_millis(target.process)?;
-    let seen: Seen = load.line(|line| serde_json::from_str(line).ok()).await?;
+    let bound = Duration::from_secs_f64(plan.seconds + 30.0);
+    let seen: Seen = load.line_within(bound, |line| serde_json::from_str(line).ok()).await?;
     let used = cpu_millis(target.process)? - before;
     Ok(Sample {
         cpu: used * 1000.0 / seen.requests.max(1) as f64,

@@ -56,9 +56,8 @@ pub(crate) struct Estate {
 }
 
 impl Estate {
-    /// Starts everything in a fresh folder.
-    pub(crate) async fn start(workspace: &Workspace, ports: Ports) -> Result<Self> {
-        let folder = workspace.root.join(".demo");
+    /// Starts everything in a folder, which is emptied first.
+    pub(crate) async fn start(workspace: &Workspace, folder: PathBuf, ports: Ports) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
@@ -90,19 +89,19 @@ impl Estate {
                 "publishing the connector {0} and making the service {0} of it",
                 service.name
             ));
-            host.publish(&components.join(format!("{}.wasm", service.name)))?;
-            host.service(service.name, &service.settings)?;
+            host.publish(&components.join(format!("{}.wasm", service.name))).await?;
+            host.service(service.name, &service.settings).await?;
         }
 
         progress("making two agencies, their accounts and their grants");
-        host.agency(OFFICE, "Trung tâm Phục vụ hành chính công")?;
-        host.agency(OTHER, "Sở Xây dựng")?;
-        let office_key = host.account(OFFICE, ACCOUNT)?;
-        let other_key = host.account(OTHER, ACCOUNT)?;
+        host.agency(OFFICE, "Trung tâm Phục vụ hành chính công").await?;
+        host.agency(OTHER, "Sở Xây dựng").await?;
+        let office_key = host.account(OFFICE, ACCOUNT).await?;
+        let other_key = host.account(OTHER, ACCOUNT).await?;
         for service in &services {
-            host.grant(OFFICE, service.name, "*")?;
+            host.grant(OFFICE, service.name, "*").await?;
         }
-        host.grant(OTHER, "land", "parcels/get-parcel")?;
+        host.grant(OTHER, "land", "parcels/get-parcel").await?;
         Ok(Self {
             root: workspace.root.clone(),
             folder,
@@ -223,7 +222,7 @@ async fn start_simulators(workspace: &Workspace, folder: &Path, base: u16) -> Re
     command.args(["--admin-port", &base.to_string(), "--base-port", &next.to_string()]);
     command.arg("--data-dir").arg(folder.join("simulators"));
     let log = folder.join("simulators.log");
-    let mut server = Server::start("the simulators", command, &log, None).await?;
+    let mut server = Server::start("the simulators", command, &log, None)?;
     let systems = server.line(|line| serde_json::from_str(line).ok()).await?;
     Ok((server, systems))
 }

@@ -52,11 +52,13 @@ fn manifest(root: &mut Table<'_>) -> Option<Manifest> {
     let keys = root.tables("keys", key);
     let limits = root.take("limits").and_then(Item::table).map(limits).unwrap_or_default();
     let mut connector = connector?.table()?;
-    let name = connector.need("name", "write a name, for instance `land`").and_then(Item::parse::<ConnectorName>);
+    let name =
+        connector.need("name", "write a name, for instance `land`").and_then(Item::parse::<ConnectorName>);
     let version = connector.need("version", VERSION).and_then(Item::version);
     let publisher = connector.text("publisher", 100);
     let description = connector.text("description", 2000);
-    let contract = connector.need("contract", "write `namespace:name@version`, for instance `lgsp:land@1.0.0`");
+    let contract =
+        connector.need("contract", "write `namespace:name@version`, for instance `lgsp:land@1.0.0`");
     let contract = contract.and_then(Item::parse::<ContractId>);
     connector.finish();
     Some(Manifest {
@@ -211,7 +213,12 @@ impl<'t> Table<'t> {
         let found = self.entries.remove(name);
         self.asked.push((name, found.as_ref().map(Spanned::span)));
         let value = found?;
-        Some(Item { faults: self.faults, key: self.key_of(name), span: value.span(), value: value.into_inner() })
+        Some(Item {
+            faults: self.faults,
+            key: self.key_of(name),
+            span: value.span(),
+            value: value.into_inner(),
+        })
     }
 
     fn need(&mut self, name: &'static str, hint: &str) -> Option<Item<'t>> {
@@ -242,7 +249,8 @@ impl<'t> Table<'t> {
         for (handle, value) in tables.entries {
             let key = format!("{}.{}", tables.key, handle.get_ref());
             let span = handle.span();
-            let item = Item { faults: self.faults, key: key.clone(), span: span.clone(), value: value.into_inner() };
+            let item =
+                Item { faults: self.faults, key: key.clone(), span: span.clone(), value: value.into_inner() };
             let Some(mut table) = item.table() else { continue };
             let rule = read(&mut table);
             table.finish();
@@ -319,7 +327,8 @@ impl<'t> Item<'t> {
     fn allowed(&self) -> Option<Allowed> {
         let text = self.text()?;
         let Some((method, path)) = text.split_once(' ') else {
-            return self.refuse(format_args!("{text:?} is not a method and a path: write \"GET /parcels/{{id}}\""));
+            return self
+                .refuse(format_args!("{text:?} is not a method and a path: write \"GET /parcels/{{id}}\""));
         };
         match (method.parse(), path.parse()) {
             (Ok(method), Ok(path)) => Some(Allowed { method, path }),
@@ -372,6 +381,8 @@ impl<'t> Item<'t> {
             DeValue::Array(items) => texts(items).map(ConfigValue::Texts),
             _ => None,
         };
-        value.or_else(|| self.refuse("write a text, a whole number of 64 bits, true or false, or a list of texts"))
+        value.or_else(|| {
+            self.refuse("write a text, a whole number of 64 bits, true or false, or a list of texts")
+        })
     }
 }

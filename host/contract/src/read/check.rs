@@ -50,7 +50,8 @@ impl Reader<'_> {
         for name in names {
             if let Some(other) = seen.insert(camel(name), name) {
                 let json = camel(name);
-                return self.refuse(at, format!("`{other}` and `{name}` are both `{json}` in JSON; rename one"));
+                return self
+                    .refuse(at, format!("`{other}` and `{name}` are both `{json}` in JSON; rename one"));
             }
         }
         Ok(())
@@ -87,7 +88,9 @@ impl Reader<'_> {
         }
         let Some((least, most)) = bounds(target) else {
             return match own.min.is_some() || own.max.is_some() {
-                true => self.refuse(at, "`@min` and `@max` go with whole numbers, texts, bytes and lists only"),
+                true => {
+                    self.refuse(at, "`@min` and `@max` go with whole numbers, texts, bytes and lists only")
+                }
                 false => Ok(()),
             };
         };
@@ -98,7 +101,9 @@ impl Reader<'_> {
             }
         }
         match (own.min, own.max) {
-            (Some(min), Some(max)) if min > max => self.refuse(at, format!("`@min` {min} is above `@max` {max}")),
+            (Some(min), Some(max)) if min > max => {
+                self.refuse(at, format!("`@min` {min} is above `@max` {max}"))
+            }
             _ => Ok(()),
         }
     }
@@ -107,12 +112,15 @@ impl Reader<'_> {
     pub(super) fn check_example(&self, own: &Rules, ty: &Type, at: &At) -> Result<(), ContractError> {
         let (target, rules) = self.contract.held(ty, own);
         let Some(text) = &rules.example else { return Ok(()) };
-        let checked = example::written(&self.contract, target, text)
-            .and_then(|value| crate::value::check(&self.contract, target, &rules, &value).map_err(|m| m.to_string()));
+        let checked = example::written(&self.contract, target, text).and_then(|value| {
+            crate::value::check(&self.contract, target, &rules, &value).map_err(|m| m.to_string())
+        });
         match checked {
             Ok(()) => Ok(()),
             Err(misfit) if own.constrain() && own.example.is_none() => {
-                let reason = format!("`{text}`, the example of its type, does not fit here: {misfit}; give it an `@example`");
+                let reason = format!(
+                    "`{text}`, the example of its type, does not fit here: {misfit}; give it an `@example`"
+                );
                 self.refuse(at, reason)
             }
             Err(misfit) => self.refuse(at, format!("`@example {text}` does not fit: {misfit}")),
@@ -125,7 +133,8 @@ impl Reader<'_> {
         for (operation, at) in self.contract.operations.iter().zip(places) {
             let (method, path) = (operation.method, &operation.path);
             if method == Method::Get && path.as_str() == DOCUMENT_ROUTE {
-                return self.refuse(at, format!("{method} {path} is the route of the service's OpenAPI document"));
+                return self
+                    .refuse(at, format!("{method} {path} is the route of the service's OpenAPI document"));
             }
             let shape = path.segments().iter().map(|segment| match segment {
                 Segment::Literal(text) => Some(text.as_str()),
@@ -144,7 +153,10 @@ impl Reader<'_> {
         for (operation, at) in self.contract.operations.iter().zip(places) {
             let id = openapi::operation_id(operation);
             if let Some(earlier) = taken.insert(id.clone(), operation) {
-                return self.refuse(at, format!("its `operationId` {id} is that of {} too; rename one", earlier.name));
+                return self.refuse(
+                    at,
+                    format!("its `operationId` {id} is that of {} too; rename one", earlier.name),
+                );
             }
         }
         Ok(())

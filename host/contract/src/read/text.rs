@@ -103,7 +103,10 @@ impl Scan<'_> {
             let lone_return = char == '\r' && chars.peek().is_some_and(|next| *next != '\n');
             if lone_return || is_hidden(char) {
                 let code = u32::from(char);
-                return self.refuse(self.at, &format!("the control character U+{code:04X} may not stand in a contract"));
+                return self.refuse(
+                    self.at,
+                    &format!("the control character U+{code:04X} may not stand in a contract"),
+                );
             }
             match char {
                 '\n' => self.at = Position { line: self.at.line + 1, column: 1 },
@@ -143,7 +146,8 @@ impl Scan<'_> {
     fn check_waiting(&self) -> Result<(), ContractError> {
         match self.waiting {
             None => Ok(()),
-            Some(at) => self.refuse(at, "nothing follows that this could document: write an ordinary comment with `//`"),
+            Some(at) => self
+                .refuse(at, "nothing follows that this could document: write an ordinary comment with `//`"),
         }
     }
 
@@ -162,9 +166,11 @@ mod tests {
 
     #[test]
     fn ordinary_comments_vanish_and_everything_else_stays_where_it_was() {
-        let text = "// đ\n/// docs\n//// four\n/* a /* b */ c */x /** d */ /**/ /***/\r\nf: func() -> u8; // end";
+        let text =
+            "// đ\n/// docs\n//// four\n/* a /* b */ c */x /** d */ /**/ /***/\r\nf: func() -> u8; // end";
         let prepared = prepare("a.wit", text).unwrap();
-        let expected = "     \n/// docs\n//// four\n                 x /** d */      /***/\r\nf: func() -> u8;       ";
+        let expected =
+            "     \n/// docs\n//// four\n                 x /** d */      /***/\r\nf: func() -> u8;       ";
         assert_eq!(prepared, expected);
         assert_eq!(prepared.len(), text.len());
     }

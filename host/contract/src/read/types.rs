@@ -106,9 +106,9 @@ impl Reader<'_> {
                 }
                 Type::Option(Box::new(item))
             }
-            TypeDefKind::Tuple(tuple) => {
-                Type::Tuple(tuple.types.iter().map(|item| self.ty(item, at, depth)).collect::<Result<_, _>>()?)
-            }
+            TypeDefKind::Tuple(tuple) => Type::Tuple(
+                tuple.types.iter().map(|item| self.ty(item, at, depth)).collect::<Result<_, _>>()?,
+            ),
             TypeDefKind::Result(result) => {
                 let mut side = |ty: &Option<wit_parser::Type>| {
                     ty.as_ref().map(|ty| self.ty(ty, at, depth).map(Box::new)).transpose()
@@ -131,7 +131,9 @@ impl Reader<'_> {
         let definition = self.wit_type(id);
         let name = definition.name.as_deref().unwrap_or_default();
         let wit = match definition.owner {
-            TypeOwner::Interface(owner) => format!("{}#{name}", self.resolve.id_of(owner).unwrap_or_default()),
+            TypeOwner::Interface(owner) => {
+                format!("{}#{name}", self.resolve.id_of(owner).unwrap_or_default())
+            }
             _ => name.to_owned(),
         };
         let at = At { span: definition.span, item: wit.clone() };
@@ -280,9 +282,12 @@ impl Reader<'_> {
             TypeKind::Record(fields) => {
                 fields.iter().map(|field| field.rules.pii.max(self.pii_in(&field.ty))).max().flatten()
             }
-            TypeKind::Variant(cases) => {
-                cases.iter().filter_map(|case| case.payload.as_ref()).map(|ty| self.pii_in(ty)).max().flatten()
-            }
+            TypeKind::Variant(cases) => cases
+                .iter()
+                .filter_map(|case| case.payload.as_ref())
+                .map(|ty| self.pii_in(ty))
+                .max()
+                .flatten(),
             TypeKind::Enum(_) | TypeKind::Flags(_) => None,
         }
     }

@@ -191,18 +191,22 @@ pub(crate) fn trial_settings(shelf: SocketAddr, limits: Value) -> ServiceSetting
 
 /// An agency whose account may call everything of the trial service; gives the key.
 pub(crate) async fn grant_everything(fleet: &Fleet, agency: &str, account: &str) -> String {
-    let (agency, account): (AgencyCode, AccountName) = (agency.parse().expect("a code"), account.parse().expect("a name"));
+    let (agency, account): (AgencyCode, AccountName) =
+        (agency.parse().expect("a code"), account.parse().expect("a name"));
     let identity = fleet.identity();
     identity.create_agency(agency.clone(), "Cơ quan thử").await.expect("an agency");
     let (_, key) = identity.create_account(agency.clone(), account).await.expect("an account");
     identity
-        .grant(agency, truc_identity::NewGrant {
-            service: "trial".parse().expect("a name"),
-            operations: "*".parse().expect("operations"),
-            purpose: None,
-            legal_basis: None,
-            expires_at: None,
-        })
+        .grant(
+            agency,
+            truc_identity::NewGrant {
+                service: "trial".parse().expect("a name"),
+                operations: "*".parse().expect("operations"),
+                purpose: None,
+                legal_basis: None,
+                expires_at: None,
+            },
+        )
         .await
         .expect("a grant");
     fleet.renew_directory().await.expect("a directory");

@@ -32,7 +32,13 @@ impl Expiry<String, Entry> for ByEntry {
         Some(entry.ttl)
     }
 
-    fn expire_after_update(&self, _: &String, entry: &Entry, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &String,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(entry.ttl)
     }
 }
@@ -43,7 +49,13 @@ impl Cache {
         let weigh = |key: &String, entry: &Entry| {
             u32::try_from(key.len() + entry.value.len() + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self(moka::sync::Cache::builder().max_capacity(capacity.0).weigher(weigh).expire_after(ByEntry).build())
+        Self(
+            moka::sync::Cache::builder()
+                .max_capacity(capacity.0)
+                .weigher(weigh)
+                .expire_after(ByEntry)
+                .build(),
+        )
     }
 }
 

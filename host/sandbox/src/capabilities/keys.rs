@@ -27,7 +27,9 @@ impl Call {
     fn key(&self, name: &str) -> Result<&Key, Error> {
         self.environment.keys.get(name).ok_or_else(|| {
             let name: String = name.chars().take(80).collect();
-            Error::Denied(format!("the manifest declares no key {name:?}; declare it under [keys] and have the operator bind it"))
+            Error::Denied(format!(
+                "the manifest declares no key {name:?}; declare it under [keys] and have the operator bind it"
+            ))
         })
     }
 }

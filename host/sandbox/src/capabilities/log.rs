@@ -36,7 +36,8 @@ impl Host for Call {
 /// The text without characters that could act on a terminal or reorder a line, at most that many bytes.
 pub(crate) fn printable(message: &str, most: usize) -> String {
     let acts = |c: char| {
-        c.is_control() || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        c.is_control()
+            || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
     };
     let mut text = String::with_capacity(message.len().min(most));
     for c in message.chars() {

@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use truc_contract::Method;
 use truc_egress::{CallError, Limits, Request, Response};
 
-use super::bindings::truc::connector::upstream::{Error, Host, Method as WitMethod, Request as WitRequest, Response as WitResponse};
+use super::bindings::truc::connector::upstream::{
+    Error, Host, Method as WitMethod, Request as WitRequest, Response as WitResponse,
+};
 use crate::call::Call;
 
 /// Requests that may be under way at once in one call.
