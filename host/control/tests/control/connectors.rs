@@ -61,6 +61,44 @@ async fn a_published_version_never_changes() {
     assert_eq!(host.get("/admin/connectors/payment/1.0.0").await.with(200), details);
 }
 
+/// The component with one text in it replaced by another of the same length, everywhere.
+fn with(text: &str, other: &str) -> Vec<u8> {
+    assert_eq!(text.len(), other.len());
+    let mut bytes = component().to_vec();
+    let places: Vec<usize> = bytes
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, window)| *window == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!places.is_empty(), "{text}");
+    for place in places {
+        bytes[place..place + other.len()].copy_from_slice(other.as_bytes());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn more_power_than_is_offered_and_lies_about_the_contract_are_refused() {
+    let host = Host::start().await;
+    let foreign = host.publish(with("truc:connector/clock@0.1.0", "wasi:clock/wallclock@0.1.0")).await;
+    foreign.problem(422, "import-refused");
+    let unknown = host.publish(with("truc:connector/clock@0.1.0", "truc:connector/spawn@0.1.0")).await;
+    let detail = unknown.problem(422, "import-refused")["detail"].to_string();
+    assert!(
+        detail.contains("truc:connector/spawn@0.1.0") && detail.contains("truc:connector/upstream@0.1.0"),
+        "{detail}"
+    );
+    let lie =
+        host.publish(with("contract = \"lgsp:payment@1.0.0\"", "contract = \"lgsp:payroll@1.0.0\"")).await;
+    let detail = lie.problem(422, "contract-mismatch")["detail"].to_string();
+    assert!(detail.contains("lgsp:payroll@1.0.0") && detail.contains("lgsp:payment@1.0.0"), "{detail}");
+    let wrong = host.publish(with("version = \"1.0.0\"", "version = \"1.x.0\"")).await;
+    let detail = wrong.problem(422, "manifest-invalid")["detail"].to_string();
+    assert!(detail.contains("connector.version"), "{detail}");
+    assert_eq!(host.get("/admin/connectors").await.with(200), json!({ "connectors": [] }));
+}
+
 #[tokio::test]
 async fn what_is_no_connector_is_refused() {
     let host = Host::start().await;
