@@ -56,17 +56,17 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use crate::wit::{keys, upstream};
         match self {
-            Self::NoResponse { upstream, error } => {
-                write!(f, "upstream `{upstream}`: ")?;
-                match error {
-                    upstream::Error::Denied(text)
-                    | upstream::Error::Timeout(text)
-                    | upstream::Error::Unreachable(text)
-                    | upstream::Error::Interrupted(text)
-                    | upstream::Error::Exhausted(text) => f.write_str(text),
-                    upstream::Error::TooLarge(limit) => write!(f, "a body is larger than {limit} bytes"),
+            Self::NoResponse { upstream, error } => match error {
+                // The host's texts name the upstream themselves.
+                upstream::Error::Denied(text)
+                | upstream::Error::Timeout(text)
+                | upstream::Error::Unreachable(text)
+                | upstream::Error::Interrupted(text)
+                | upstream::Error::Exhausted(text) => f.write_str(text),
+                upstream::Error::TooLarge(limit) => {
+                    write!(f, "upstream `{upstream}`: a body is larger than {limit} bytes")
                 }
-            }
+            },
             Self::Status { upstream, status, .. } => {
                 write!(f, "upstream `{upstream}` answered with status {status}")
             }

@@ -27,6 +27,7 @@ pub use model::{
     Contract, ErrorCase, Field, Interface, Operation, Parameter, Pii, Place, Rules, Type, TypeDef, TypeId,
     TypeKind,
 };
+pub use names::first_sentence;
 pub use pack::{PackError, pack};
 pub use path::{Method, PathTemplate, Segment};
 pub use read::{ContractError, SourceError, read_sources, sources_in};

@@ -35,7 +35,7 @@ pub(crate) fn is_hidden(char: char) -> bool {
 }
 
 /// The first sentence of a documentation, without its full stop: a summary. Lines of one paragraph belong together.
-pub(crate) fn first_sentence(docs: &str) -> String {
+pub fn first_sentence(docs: &str) -> String {
     let paragraph: Vec<&str> = docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
     // "e.g. this" does not end a sentence.

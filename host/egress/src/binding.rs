@@ -26,7 +26,7 @@ pub struct Binding {
     /// How long the parts of a call may take.
     #[serde(default)]
     pub timeouts: Timeouts,
-    /// The most connections open at once, 1 to 1,024. At most 32 of them are kept while idle.
+    /// The most connections open at once, 1 to 1,024. At most 64 of them are kept while idle.
     #[serde(default = "default_connections")]
     pub max_connections: u32,
     /// The certificates (PEM) that the upstream's certificate must lead to, instead of the system's own.

@@ -106,8 +106,6 @@ codes! {
     NameTaken, "name-taken", 409, "The name is taken";
     /// Nothing of this name exists.
     ItemNotFound, "item-not-found", 404, "No such item";
-    /// Something else depends on it.
-    InUse, "in-use", 409, "Something else depends on it";
     /// A service's bindings, configuration, keys or limits do not fit its connector.
     ServiceInvalid, "service-invalid", 422, "The service's settings do not fit its connector";
     /// The database did not do what was asked.

@@ -146,7 +146,7 @@ impl Planner<'_> {
         };
         ErrorPlan {
             name: case.name.clone(),
-            title: first_sentence(&case.docs),
+            title: truc_contract::first_sentence(&case.docs),
             status: case.status,
             payload: case.payload.as_ref().map(|ty| self.node(ty, &model::Rules::default())),
             meaning,
@@ -238,13 +238,5 @@ impl Planner<'_> {
             key: format!("\"{}\":", field.json).into_bytes().into(),
             node: self.node(&field.ty, &field.rules),
         }
-    }
-}
-
-fn first_sentence(docs: &str) -> String {
-    let line = docs.lines().next().unwrap_or_default();
-    match line.split_once(". ") {
-        Some((sentence, _)) => sentence.to_owned(),
-        None => line.trim_end_matches('.').to_owned(),
     }
 }

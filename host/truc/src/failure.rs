@@ -140,7 +140,6 @@ fn remedy(code: &str) -> String {
         }
         "item-not-found" => "look up the names there are with the command's `list`",
         "name-taken" => "choose another name or version, or leave it as it is",
-        "in-use" => "remove what depends on it first",
         "component-malformed"
         | "import-refused"
         | "manifest-invalid"

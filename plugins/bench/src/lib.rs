@@ -66,3 +66,34 @@ impl Guest for Connector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use truc_sdk::testing::Host;
+
+    #[test]
+    fn both_operations_give_the_same_record() {
+        let host = Host::new(include_str!("../connector.toml"));
+        let kept = json!({
+            "maSo": "000000000042", "hoTen": "Nguyễn Thị Hoa", "ngaySinh": "19900517", "gioiTinh": 2,
+            "danToc": "Kinh", "tinh": "Thành phố Đà Nẵng", "xa": "Phường Hội An", "diaChi": "12 Trần Phú",
+            "phienBan": 3, "hieuLuc": true, "lichSu": [],
+        });
+        host.answer("register", "GET /ban-ghi/{ma}", kept);
+        let id = "000000000042".to_owned();
+        assert_eq!(Connector::fetch(id.clone()), Connector::get(id));
+    }
+
+    #[test]
+    fn a_sex_that_is_not_defined_is_a_failure_of_the_register() {
+        let host = Host::new(include_str!("../connector.toml"));
+        let kept = json!({
+            "maSo": "1", "hoTen": "", "ngaySinh": "19900517", "gioiTinh": 7, "danToc": "", "tinh": "", "xa": "",
+            "diaChi": "", "phienBan": 1, "hieuLuc": true,
+        });
+        host.answer("register", "GET /ban-ghi/{ma}", kept);
+        assert!(matches!(Connector::fetch("1".to_owned()), Err(Problem::UpstreamFailed(_))));
+    }
+}

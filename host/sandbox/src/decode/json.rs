@@ -1,411 +1,25 @@
-//! JSON, path and query to component values, by plan, with every fault that can be found.
-//!
-//! The body goes straight from bytes to values: no tree in between. A fault does not end the reading: it is noted with
-//! its JSON Pointer, a stand-in value takes its place, and the request is refused at the end with all faults.
+//! JSON straight to values: one visitor for objects, one for everything else.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use truc_contract::Place;
-use truc_model::{Code, Fault, Problem};
 use wasmtime::component::Val;
 
-use crate::plan::{BodyPlan, CasePlan, FieldPlan, Node, OperationPlan};
-use crate::rules::NumberRules;
-
-/// Faults beyond this number are not reported.
-const MAX_FAULTS: usize = 100;
-
-/// The parts of a request that hold an operation's arguments, as they came.
-#[derive(Debug, Clone, Copy)]
-pub struct Arguments<'a> {
-    /// The path's parameters: JSON name and percent-encoded value.
-    pub path: &'a [(&'a str, &'a str)],
-    /// The query without its question mark.
-    pub query: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// Decodes the arguments of an operation, in the order of its parameters.
-pub(crate) fn decode(plan: &OperationPlan, arguments: &Arguments<'_>) -> Result<Vec<Val>, Problem> {
-    let context = Context::default();
-    let mut values: Vec<Option<Val>> = Vec::new();
-    values.resize_with(plan.parameters.len(), || None);
-    decode_path(plan, arguments.path, &context, &mut values);
-    decode_query(plan, arguments.query.unwrap_or_default(), &context, &mut values);
-    decode_body(plan, arguments.body, &context, &mut values)?;
-    let faults = context.faults.into_inner();
-    if !faults.is_empty() {
-        let count = faults.len();
-        let detail =
-            if count == 1 { "1 fault was found.".to_owned() } else { format!("{count} faults were found.") };
-        return Err(Problem::new(Code::InvalidRequest, detail).with_errors(faults));
-    }
-    Ok(values.into_iter().flatten().collect())
-}
-
-#[derive(Default)]
-struct Context<'p> {
-    faults: RefCell<Vec<Fault>>,
-    path: RefCell<Vec<Step<'p>>>,
-}
-
-#[derive(Clone)]
-enum Step<'p> {
-    Name(&'p str),
-    Unknown(String),
-    Index(usize),
-}
-
-impl<'p> Context<'p> {
-    fn fault(&self, detail: impl Into<String>) {
-        let mut faults = self.faults.borrow_mut();
-        if faults.len() < MAX_FAULTS {
-            faults.push(Fault { pointer: self.pointer(), detail: detail.into() });
-        }
-    }
-
-    /// Whether further faults are not reported, so that their texts need not be made.
-    fn is_full(&self) -> bool {
-        self.faults.borrow().len() >= MAX_FAULTS
-    }
-
-    fn fault_at(&self, step: Step<'p>, detail: impl Into<String>) {
-        self.within(step, || self.fault(detail));
-    }
-
-    fn within<T>(&self, step: Step<'p>, inner: impl FnOnce() -> T) -> T {
-        self.path.borrow_mut().push(step);
-        let result = inner();
-        self.path.borrow_mut().pop();
-        result
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in self.path.borrow().iter() {
-            pointer.push('/');
-            match step {
-                Step::Name(name) => pointer.push_str(&escape(name)),
-                Step::Unknown(name) => pointer.push_str(&escape(name)),
-                Step::Index(index) => pointer.push_str(&index.to_string()),
-            }
-        }
-        pointer
-    }
-}
-
-/// A reference token of a JSON Pointer, shortened to 100 characters.
-fn escape(name: &str) -> Cow<'_, str> {
-    let short = match name.char_indices().nth(100) {
-        Some((end, _)) => name.get(..end).unwrap_or_default(),
-        None => name,
-    };
-    if short.contains(['~', '/']) { short.replace('~', "~0").replace('/', "~1").into() } else { short.into() }
-}
-
-fn decode_path<'p>(
-    plan: &'p OperationPlan,
-    path: &[(&str, &str)],
-    context: &Context<'p>,
-    values: &mut [Option<Val>],
-) {
-    for (parameter, value) in plan.parameters.iter().zip(values) {
-        if parameter.place != Place::Path {
-            continue;
-        }
-        let raw = path.iter().find(|(name, _)| *name == parameter.json.as_ref()).map(|(_, raw)| *raw);
-        context.within(Step::Name(&parameter.json), || {
-            let text = raw.and_then(|raw| percent_decode_str(raw).decode_utf8().ok());
-            match text {
-                Some(text) => *value = Some(scalar(&parameter.node, &text, context)),
-                None => context.fault("the path segment is not UTF-8 once decoded"),
-            }
-        });
-    }
-}
-
-fn decode_query<'p>(plan: &'p OperationPlan, query: &str, context: &Context<'p>, values: &mut [Option<Val>]) {
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(text)) = (form_decode(name), form_decode(raw)) else {
-            context.fault_at(Step::Unknown(name.to_owned()), "the query is not UTF-8 once decoded");
-            continue;
-        };
-        let found = plan
-            .parameters
-            .iter()
-            .zip(values.iter_mut())
-            .find(|(parameter, _)| parameter.place == Place::Query && parameter.json.as_ref() == name);
-        let Some((parameter, value)) = found else {
-            context.fault_at(Step::Unknown(name.into_owned()), "the operation has no such query parameter");
-            continue;
-        };
-        context.within(Step::Name(&parameter.json), || match (&parameter.node, value) {
-            (Node::List(item, _), value) => {
-                let item = scalar(item, &text, context);
-                match value {
-                    Some(Val::List(items)) => items.push(item),
-                    _ => *value = Some(Val::List(vec![item])),
-                }
-            }
-            (_, Some(_)) => context.fault("it stands twice"),
-            (Node::Option(inner), value) => {
-                *value = Some(Val::Option(Some(Box::new(scalar(inner, &text, context)))));
-            }
-            (node, value) => *value = Some(scalar(node, &text, context)),
-        });
-    }
-    for (parameter, value) in plan.parameters.iter().zip(values) {
-        if parameter.place == Place::Query {
-            let at = Step::Name(&parameter.json);
-            context.within(at, || match (&parameter.node, value) {
-                (Node::List(_, size), Some(Val::List(items))) => {
-                    if let Some(fault) = size.fault(|| items.len(), "items") {
-                        context.fault(fault);
-                    }
-                }
-                (_, Some(_)) => {}
-                (node, value) => *value = absent(node, context),
-            });
-        }
-    }
-}
-
-/// Decodes one name or value of `application/x-www-form-urlencoded`.
-fn form_decode(raw: &str) -> Option<Cow<'_, str>> {
-    if raw.contains('+') {
-        let spaced = raw.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8().ok().map(|text| Cow::Owned(text.into_owned()))
-    } else {
-        percent_decode_str(raw).decode_utf8().ok()
-    }
-}
-
-/// The value of something that is not there, or a fault.
-fn absent(node: &Node, context: &Context<'_>) -> Option<Val> {
-    match node {
-        Node::Option(_) => Some(Val::Option(None)),
-        // An absent list in a query is an empty list; in a body `absent_member` refuses it.
-        Node::List(_, size) if size.fault(|| 0, "items").is_none() => Some(Val::List(Vec::new())),
-        _ => {
-            context.fault("it is missing");
-            None
-        }
-    }
-}
-
-fn absent_member(node: &Node, context: &Context<'_>) -> Val {
-    match node {
-        Node::Option(_) => Val::Option(None),
-        _ => {
-            context.fault("it is missing");
-            STAND_IN
-        }
-    }
-}
-
-const STAND_IN: Val = Val::Bool(false);
-
-/// A scalar from the text of a path segment or query parameter.
-fn scalar(node: &Node, text: &str, context: &Context<'_>) -> Val {
-    macro_rules! number {
-        ($type:ty, $variant:ident, $rules:expr) => {
-            match text.parse::<$type>() {
-                Ok(number) if plain_number(text) => {
-                    checked(Val::$variant(number), i128::from(number), $rules, context)
-                }
-                _ => {
-                    context.fault(range_fault::<$type>());
-                    STAND_IN
-                }
-            }
-        };
-    }
-    match node {
-        Node::Bool => match text {
-            "true" => Val::Bool(true),
-            "false" => Val::Bool(false),
-            _ => {
-                context.fault("write true or false");
-                STAND_IN
-            }
-        },
-        Node::U8(rules) => number!(u8, U8, rules),
-        Node::U16(rules) => number!(u16, U16, rules),
-        Node::U32(rules) => number!(u32, U32, rules),
-        Node::U64(rules) => number!(u64, U64, rules),
-        Node::S8(rules) => number!(i8, S8, rules),
-        Node::S16(rules) => number!(i16, S16, rules),
-        Node::S32(rules) => number!(i32, S32, rules),
-        Node::S64(rules) => number!(i64, S64, rules),
-        Node::F32 => match text.parse::<f32>() {
-            Ok(number) if number.is_finite() => Val::Float32(number),
-            _ => {
-                context.fault("write a number");
-                STAND_IN
-            }
-        },
-        Node::F64 => match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Val::Float64(number),
-            _ => {
-                context.fault("write a number");
-                STAND_IN
-            }
-        },
-        _ => decode_text(node, text, context).unwrap_or_else(|| {
-            context.fault("it cannot be written here");
-            STAND_IN
-        }),
-    }
-}
-
-/// Rust's own parsing takes a leading `+`; JSON and URIs here do not.
-fn plain_number(text: &str) -> bool {
-    !text.starts_with('+')
-}
-
-fn checked(value: Val, number: i128, rules: &NumberRules, context: &Context<'_>) -> Val {
-    if let Some(fault) = rules.fault(number) {
-        context.fault(fault);
-    }
-    value
-}
-
-trait Bounded {
-    const RANGE: (i128, i128);
-}
-
-macro_rules! bounded {
-    ($($type:ty),*) => { $(impl Bounded for $type {
-        const RANGE: (i128, i128) = (<$type>::MIN as i128, <$type>::MAX as i128);
-    })* };
-}
-bounded!(u8, u16, u32, u64, i8, i16, i32, i64);
-
-fn range_fault<T: Bounded>() -> String {
-    let (min, max) = T::RANGE;
-    format!("write a whole number from {min} to {max}")
-}
-
-/// A value that JSON writes as a string; none when the type is not written so.
-fn decode_text(node: &Node, text: &str, context: &Context<'_>) -> Option<Val> {
-    Some(match node {
-        Node::String(rules) => {
-            if let Some(fault) = rules.as_ref().and_then(|rules| rules.fault(text)) {
-                context.fault(fault);
-            }
-            Val::String(text.to_owned())
-        }
-        Node::Enum(labels) => match labels.iter().find(|label| label.as_ref() == text) {
-            Some(label) => Val::Enum(label.as_ref().to_owned()),
-            None => {
-                context.fault(format!("write one of {}", list(labels)));
-                STAND_IN
-            }
-        },
-        Node::Char => {
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(char), None) => Val::Char(char),
-                _ => {
-                    context.fault("write a text of exactly one character");
-                    STAND_IN
-                }
-            }
-        }
-        Node::Bytes(size) => match BASE64.decode(text) {
-            Ok(bytes) => {
-                if let Some(fault) = size.fault(|| bytes.len(), "bytes") {
-                    context.fault(fault);
-                }
-                Val::List(bytes.into_iter().map(Val::U8).collect())
-            }
-            Err(error) => {
-                context.fault(format!("it is not base64 (RFC 4648, section 4, with padding): {error}"));
-                STAND_IN
-            }
-        },
-        Node::U64(_) | Node::S64(_) => scalar(node, text, context),
-        _ => return None,
-    })
-}
-
-fn list(labels: &[Arc<str>]) -> String {
-    labels.iter().map(|label| label.as_ref()).collect::<Vec<_>>().join(", ")
-}
-
-fn decode_body<'p>(
-    plan: &'p OperationPlan,
-    body: &[u8],
-    context: &Context<'p>,
-    values: &mut [Option<Val>],
-) -> Result<(), Problem> {
-    if plan.body == BodyPlan::None {
-        return match body {
-            [] => Ok(()),
-            _ => Err(Problem::new(Code::MalformedRequest, "The operation takes no body.")),
-        };
-    }
-    let Ok(text) = std::str::from_utf8(body) else {
-        return Err(Problem::new(Code::MalformedJson, "The body is not UTF-8."));
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = match plan.body {
-        BodyPlan::Whole(index) => match (plan.parameters.get(index), values.get_mut(index)) {
-            (Some(parameter), Some(value)) => {
-                Decode { node: &parameter.node, context }.deserialize(&mut deserializer).map(|decoded| {
-                    *value = Some(decoded);
-                })
-            }
-            _ => Ok(()),
-        },
-        _ => {
-            let fields: Vec<Member<'p>> = plan
-                .parameters
-                .iter()
-                .filter(|parameter| parameter.place == Place::Member)
-                .map(|parameter| Member { json: &parameter.json, node: &parameter.node })
-                .collect();
-            Object { fields: fields.as_slice(), context }.deserialize(&mut deserializer).map(|decoded| {
-                let members = plan
-                    .parameters
-                    .iter()
-                    .zip(values)
-                    .filter(|(parameter, _)| parameter.place == Place::Member);
-                for ((_, value), decoded) in members.zip(decoded) {
-                    *value = Some(decoded);
-                }
-            })
-        }
-    };
-    read.and_then(|()| deserializer.end()).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let what = match body {
-            [] => "The body is empty; a JSON object is needed.".to_owned(),
-            _ => format!("The body is not well-formed JSON, or is nested too deeply, at {place}."),
-        };
-        Problem::new(Code::MalformedJson, what)
-    })
-}
+use super::scalar::{STAND_IN, checked, decode_text, list, range_fault};
+use super::{Context, Step};
+use crate::plan::{CasePlan, FieldPlan, Node};
 
 /// The fields of a record, or the parameters that make up a body.
-trait Fields<'p>: Copy {
+pub(super) trait Fields<'p>: Copy {
     fn len(self) -> usize;
     fn field(self, index: usize) -> Option<(&'p str, &'p Node)>;
 }
 
 #[derive(Clone, Copy)]
-struct Member<'p> {
-    json: &'p str,
-    node: &'p Node,
+pub(super) struct Member<'p> {
+    pub(super) json: &'p str,
+    pub(super) node: &'p Node,
 }
 
 impl<'p> Fields<'p> for &'p [FieldPlan] {
@@ -429,9 +43,9 @@ impl<'p> Fields<'p> for &[Member<'p>] {
 }
 
 /// Reads a JSON object into the values of some fields, in the fields' order.
-struct Object<'c, 'p, F> {
-    fields: F,
-    context: &'c Context<'p>,
+pub(super) struct Object<'c, 'p, F> {
+    pub(super) fields: F,
+    pub(super) context: &'c Context<'p>,
 }
 
 impl<'de, 'p, F: Fields<'p>> DeserializeSeed<'de> for Object<'_, 'p, F> {
@@ -561,9 +175,9 @@ impl<'p, F: Fields<'p>> Visitor<'_> for Key<F> {
 }
 
 /// Reads one value of a node.
-struct Decode<'c, 'p> {
-    node: &'p Node,
-    context: &'c Context<'p>,
+pub(super) struct Decode<'c, 'p> {
+    pub(super) node: &'p Node,
+    pub(super) context: &'c Context<'p>,
 }
 
 impl<'de> DeserializeSeed<'de> for Decode<'_, '_> {
@@ -857,5 +471,15 @@ fn decode_variant<'de, 'p, A: MapAccess<'de>>(
             Ok(Val::Variant(case.name.as_ref().to_owned(), Some(Box::new(Val::Option(None)))))
         }
         _ => Ok(decode.wrong()),
+    }
+}
+
+fn absent_member(node: &Node, context: &Context<'_>) -> Val {
+    match node {
+        Node::Option(_) => Val::Option(None),
+        _ => {
+            context.fault("it is missing");
+            STAND_IN
+        }
     }
 }
