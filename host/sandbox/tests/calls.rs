@@ -288,7 +288,7 @@ async fn the_deadline_ends_a_call_whatever_its_processor_time() {
     let began = Instant::now();
     let result = call_with(&environment(limits), "faults/run-forever", &[], None, b"").await;
     assert_eq!(code(result), "deadline-exceeded");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,7 +181,7 @@ pub(crate) fn trial_settings(shelf: SocketAddr, limits: Value) -> ServiceSetting
         "connector": "trial@1.0.0",
         "bindings": { "shelf": {
             "address": format!("http://{shelf}"),
-            "timeouts": { "connect": "1s", "firstByte": "300ms", "total": "2s" },
+            "timeouts": { "connect": "1s", "firstByte": "1500ms", "total": "4s" },
         } },
         "keys": { "seal": { "algorithm": "hmac-sha256", "secret": "seal" } },
         "limits": limits,
@@ -267,4 +267,4 @@ async fn shelf(request: Request<hyper::body::Incoming>) -> Result<Response<Full<
 }
 
 /// A bound on waiting that tests set for settings.
-pub(crate) const SHORT: Millis = Millis(300);
+pub(crate) const SHORT: Millis = Millis(700);
