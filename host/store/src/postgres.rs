@@ -83,7 +83,7 @@ impl Session {
         &mut self.connection
     }
 
-    /// Ends the transaction, if this session has one, as the result says.
+    /// Ends the transaction, if this connection has one, as the result says.
     pub(crate) async fn end<T>(mut self, result: Result<T>) -> Result<T> {
         if self.transaction {
             let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -145,7 +145,7 @@ impl Session<'_> {
         }
     }
 
-    /// Ends the transaction, if this session has one, as the result says.
+    /// Ends the transaction, if this connection has one, as the result says.
     pub(crate) async fn end<T>(self, result: Result<T>) -> Result<T> {
         let Self::Writer(mut writer) = self else {
             return result;
