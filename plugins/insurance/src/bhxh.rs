@@ -5,7 +5,6 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use truc_sdk::types::Fault;
 use truc_sdk::{Problem, upstream};
 
 /// One call of the system.
@@ -65,23 +64,16 @@ impl Call {
         let Outcome { error_code, error_message } = answer.json_at_any_status()?;
         match error_code.as_str() {
             "" => Ok(answer.json()?),
-            "400" => Err(self.faults(&error_message)),
+            "400" => Err(Problem::listed_faults(&error_message, |field| self.pointer(field))),
             "404" => Err(Problem::not_found("nobody is insured under these particulars")),
             "409" => Err(Problem::fault("", "fits several persons: give more criteria")),
             _ => Err(Problem::rejected(error_code, error_message)),
         }
     }
 
-    /// Takes `{field}: {reason}; {field}: {reason}` apart.
-    fn faults(&self, message: &str) -> Problem {
-        let fault = |text: &str| {
-            let known = text.split_once(": ").and_then(|(field, reason)| {
-                let (_, pointer) = self.pointers.iter().find(|(name, _)| *name == field)?;
-                Some(Fault { pointer: (*pointer).to_owned(), detail: reason.to_owned() })
-            });
-            known.unwrap_or_else(|| Fault { pointer: String::new(), detail: text.to_owned() })
-        };
-        Problem::Invalid(message.split("; ").map(fault).collect())
+    /// Where a field of the system's came from in the agency's request.
+    fn pointer(&self, field: &str) -> Option<String> {
+        self.pointers.iter().find(|(name, _)| *name == field).map(|(_, pointer)| (*pointer).to_owned())
     }
 }
 

@@ -10,7 +10,7 @@ use truc_sdk::encoding::hex;
 use truc_sdk::{Error, Problem, config, keys, upstream};
 
 use crate::bindings::exports::lgsp::payment::payments::PaymentProblem;
-use crate::pointers::faults;
+use crate::pointers;
 
 /// One kind of message.
 pub(crate) struct Exchange {
@@ -136,7 +136,7 @@ impl Exchange {
             "00" => Ok(()),
             "03" => Err(PaymentProblem::AlreadyExists("a payment with this reference exists".into())),
             "04" => Err(Problem::not_found("there is no payment with this reference").into()),
-            "05" => Err(faults(reason).into()),
+            "05" => Err(Problem::listed_faults(reason, pointers::of).into()),
             "06" => Err(PaymentProblem::NotPaid("it has not been paid, so there is no receipt".into())),
             _ => Err(Problem::rejected(code, reason).into()),
         }

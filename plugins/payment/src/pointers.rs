@@ -1,8 +1,5 @@
 //! The platform's field names as places in the contract's requests.
 
-use truc_sdk::Problem;
-use truc_sdk::types::Fault;
-
 /// What each name means, wherever it stands: `ThongTinBienLai.PhiLePhi[0].SoTien` is `/bill/fees/0/amount/amount`.
 const MEMBERS: &[(&str, &str)] = &[
     ("MaThamChieu", "reference"),
@@ -35,19 +32,8 @@ const MEMBERS: &[(&str, &str)] = &[
     ("NoiDung", "contents"),
 ];
 
-/// Takes `{field}: {reason}; {field}: {reason}` apart.
-pub(crate) fn faults(message: &str) -> Problem {
-    let fault = |text: &str| {
-        let known = text
-            .split_once(": ")
-            .and_then(|(field, reason)| Some(Fault { pointer: pointer(field)?, detail: reason.to_owned() }));
-        known.unwrap_or_else(|| Fault { pointer: String::new(), detail: text.to_owned() })
-    };
-    Problem::Invalid(message.split("; ").map(fault).collect())
-}
-
 /// The JSON Pointer for a field of the platform's, if it came from the request.
-fn pointer(field: &str) -> Option<String> {
+pub(crate) fn of(field: &str) -> Option<String> {
     let mut pointer = String::new();
     for step in field.split('.') {
         let (name, index) = match step.strip_suffix(']') {
@@ -69,12 +55,12 @@ mod tests {
 
     #[test]
     fn nested_fields_are_found() {
-        assert_eq!(pointer("MaThamChieu").as_deref(), Some("/reference"));
-        assert_eq!(pointer("ThongTinBienLai.HoTenNguoiNop").as_deref(), Some("/bill/payer/name"));
-        let amount = pointer("ThongTinBienLai.PhiLePhi[2].SoTien");
+        assert_eq!(of("MaThamChieu").as_deref(), Some("/reference"));
+        assert_eq!(of("ThongTinBienLai.HoTenNguoiNop").as_deref(), Some("/bill/payer/name"));
+        let amount = of("ThongTinBienLai.PhiLePhi[2].SoTien");
         assert_eq!(amount.as_deref(), Some("/bill/fees/2/amount/amount"));
         for unknown in ["", "MaThietBi", "ThongTinBienLai.MaDichVu", "PhiLePhi2]"] {
-            assert_eq!(pointer(unknown), None, "{unknown}");
+            assert_eq!(of(unknown), None, "{unknown}");
         }
     }
 }

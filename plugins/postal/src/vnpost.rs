@@ -5,7 +5,6 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use truc_sdk::types::Fault;
 use truc_sdk::{Problem, config, upstream};
 
 /// One call of the service.
@@ -74,7 +73,7 @@ impl Call {
         match status.as_str() {
             "100" => Ok(answer.json()?),
             "101" => Err(Problem::upstream_failed("the postal service refuses the operator's credential")),
-            "102" => Err(self.faults(&message)),
+            "102" => Err(Problem::listed_faults(&message, |field| self.pointer(field))),
             "103" => Err(Problem::conflict("an order with this number exists")),
             "104" => Err(Problem::not_found("there is no order with this number")),
             "105" => Err(Problem::conflict("the order can no longer be cancelled")),
@@ -82,16 +81,9 @@ impl Call {
         }
     }
 
-    /// Takes `{field}: {reason}; {field}: {reason}` apart.
-    fn faults(&self, message: &str) -> Problem {
-        let fault = |text: &str| {
-            let known = text.split_once(": ").and_then(|(field, reason)| {
-                let (_, pointer) = self.pointers.iter().find(|(name, _)| *name == field)?;
-                Some(Fault { pointer: (*pointer).to_owned(), detail: reason.to_owned() })
-            });
-            known.unwrap_or_else(|| Fault { pointer: String::new(), detail: text.to_owned() })
-        };
-        Problem::Invalid(message.split("; ").map(fault).collect())
+    /// Where a field of the system's came from in the agency's request.
+    fn pointer(&self, field: &str) -> Option<String> {
+        self.pointers.iter().find(|(name, _)| *name == field).map(|(_, pointer)| (*pointer).to_owned())
     }
 }
 
