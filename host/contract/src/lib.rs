@@ -15,7 +15,8 @@ mod pack;
 pub mod path;
 mod pattern;
 mod read;
-pub mod schema;
+mod schema;
+pub mod schemas;
 mod value;
 
 pub use component::{Component, ComponentError};
@@ -24,8 +25,8 @@ pub use manifest::{
     UpstreamRule,
 };
 pub use model::{
-    Contract, ErrorCase, Field, Interface, Operation, Parameter, Pii, Place, Rules, Type, TypeDef, TypeId,
-    TypeKind,
+    Contract, ErrorCase, Field, Interface, Operation, Parameter, PayloadMeaning, Pii, Place, Rules, Type,
+    TypeDef, TypeId, TypeKind,
 };
 pub use names::first_sentence;
 pub use pack::{PackError, pack};

@@ -1,5 +1,6 @@
 //! The contract as the rest of the host sees it: operations, their parameters and answers, and the types they use.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use semver::Version;
@@ -65,6 +66,68 @@ impl Contract {
             target => (target, rules),
         }
     }
+
+    /// Where the payload of an error case stands in the problem document.
+    pub fn payload_meaning(&self, case: &ErrorCase) -> PayloadMeaning {
+        let passes = case.status == 429 || case.status == 503;
+        match case.payload.as_ref().map(|ty| self.resolve(ty)) {
+            Some(Type::String) => PayloadMeaning::Detail,
+            Some(Type::List(item)) if self.is_fault(item) => PayloadMeaning::Faults,
+            Some(Type::U32) if passes => PayloadMeaning::RetryAfter,
+            Some(Type::Option(inner)) if matches!(**inner, Type::U32) && passes => PayloadMeaning::RetryAfter,
+            _ => PayloadMeaning::Value,
+        }
+    }
+
+    fn is_fault(&self, ty: &Type) -> bool {
+        match self.resolve(ty) {
+            Type::Named(id) => self.named(*id).is_some_and(|definition| {
+                definition.wit.starts_with("truc:connector/types") && definition.wit.ends_with("#fault")
+            }),
+            _ => false,
+        }
+    }
+
+    /// The named types that stand in requests, answers and the values of problems, by their place in
+    /// [`Contract::types`].
+    pub fn exchanged(&self) -> BTreeSet<TypeId> {
+        self.exchanged_by(&self.operations.iter().collect::<Vec<_>>())
+    }
+
+    /// The same of some operations.
+    pub fn exchanged_by(&self, operations: &[&Operation]) -> BTreeSet<TypeId> {
+        let mut reached = BTreeSet::new();
+        for operation in operations {
+            let values = operation
+                .errors
+                .iter()
+                .filter(|case| self.payload_meaning(case) == PayloadMeaning::Value)
+                .filter_map(|case| case.payload.as_ref());
+            let parameters = operation.parameters.iter().map(|parameter| &parameter.ty);
+            parameters.chain(&operation.ok).chain(values).for_each(|ty| self.reach(ty, &mut reached));
+        }
+        reached
+    }
+
+    /// Adds the named types that a type is made of.
+    fn reach(&self, ty: &Type, reached: &mut BTreeSet<TypeId>) {
+        match ty {
+            Type::List(item) | Type::Option(item) => self.reach(item, reached),
+            Type::Tuple(items) => items.iter().for_each(|item| self.reach(item, reached)),
+            Type::Result(ok, err) => ok.iter().chain(err).for_each(|ty| self.reach(ty, reached)),
+            Type::Named(id) if reached.insert(*id) => match self.named(*id).map(|it| &it.kind) {
+                Some(TypeKind::Alias(target)) => self.reach(target, reached),
+                Some(TypeKind::Record(fields)) => {
+                    fields.iter().for_each(|field| self.reach(&field.ty, reached));
+                }
+                Some(TypeKind::Variant(cases)) => {
+                    cases.iter().flat_map(|case| &case.payload).for_each(|ty| self.reach(ty, reached));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
 }
 
 /// One interface of a contract.
@@ -108,6 +171,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The interface, without package and version.
+    pub fn interface_name(&self) -> &str {
+        self.name.as_str().split('/').next().unwrap_or_default()
+    }
+
     /// Whether requests have a body.
     pub fn takes_body(&self) -> bool {
         self.parameters.iter().any(|parameter| matches!(parameter.place, Place::Member | Place::Body))
@@ -166,6 +234,19 @@ pub struct ErrorCase {
     pub status: u16,
     /// What the case carries.
     pub payload: Option<Type>,
+}
+
+/// Where the payload of an error case stands in the problem document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadMeaning {
+    /// A text: `detail`.
+    Detail,
+    /// A list of `truc:connector/types#fault`: `errors`.
+    Faults,
+    /// Seconds to wait: `retryAfter` and the header `Retry-After`.
+    RetryAfter,
+    /// Anything else: `value`.
+    Value,
 }
 
 /// The index of a named type in [`Contract::types`].

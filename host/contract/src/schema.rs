@@ -1,79 +1,148 @@
-//! Types to JSON Schema (2020-12), as OpenAPI 3.1 embeds it.
+//! Types to JSON Schema (2020-12), as OpenAPI 3.1 embeds it and as documents of their own hold it.
 
 use serde_json::{Map, Value, json};
 
 use crate::example;
-use crate::model::{Contract, Field, Label, Pii, Rules, Type, TypeDef, TypeId, TypeKind};
+use crate::model::{Case, Contract, Field, Label, Pii, Rules, Type, TypeDef, TypeId, TypeKind};
 
 /// The name of the schema of problem documents; no type of a contract has it.
 pub(crate) const PROBLEM_DETAILS: &str = "ProblemDetails";
 
-/// Where schemas of named types are found in an OpenAPI document.
-const SCHEMAS: &str = "#/components/schemas/";
-
-/// The schema of a type where it is used: named types by reference, under the rules of the place.
-pub fn of(contract: &Contract, ty: &Type, rules: &Rules, docs: &str) -> Value {
-    let mut schema = bare(contract, ty);
-    constrain(contract, ty, rules, &mut schema);
-    describe(&mut schema, docs, rules);
-    exemplify(contract, ty, rules, &mut schema);
-    Value::Object(schema)
+/// How schemas refer to those of named types.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum References<'a> {
+    /// Components of one OpenAPI document, whose names begin with a prefix.
+    Components(&'a str),
+    /// Documents of their own, below an address without a slash at its end.
+    Addresses(&'a str),
 }
 
-/// The schema of a named type's definition.
-pub fn of_definition(contract: &Contract, id: TypeId, definition: &TypeDef) -> Value {
-    let mut schema = match &definition.kind {
-        TypeKind::Alias(target) => {
-            let mut schema = bare(contract, target);
-            constrain(contract, target, &definition.rules, &mut schema);
-            schema
+impl References<'_> {
+    /// The reference to the type of this name.
+    pub(crate) fn to(self, name: &str) -> String {
+        match self {
+            References::Components(prefix) => format!("#/components/schemas/{prefix}{name}"),
+            References::Addresses(base) => format!("{base}/{name}.json"),
         }
-        TypeKind::Record(fields) => record(contract, fields),
-        TypeKind::Variant(cases) => {
-            let cases = cases.iter().map(|case| {
-                let mut properties = Map::new();
-                properties.insert("kind".to_owned(), json!({ "const": &*case.name }));
-                let mut required = vec!["kind"];
-                if let Some(payload) = &case.payload {
-                    properties.insert("value".to_owned(), of(contract, payload, &Rules::default(), ""));
-                    if !is_option(contract, payload) {
-                        required.push("value");
-                    }
+    }
+}
+
+/// Writes the schemas of a contract's types.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SchemaWriter<'a> {
+    pub(crate) contract: &'a Contract,
+    pub(crate) references: References<'a>,
+}
+
+impl SchemaWriter<'_> {
+    /// The schema of a type where it is used: named types by reference, under the rules of the place.
+    pub(crate) fn used(&self, ty: &Type, rules: &Rules, docs: &str) -> Value {
+        let mut schema = self.bare(ty);
+        constrain(self.contract, ty, rules, &mut schema);
+        describe(&mut schema, docs, rules);
+        exemplify(self.contract, ty, rules, &mut schema);
+        Value::Object(schema)
+    }
+
+    /// The schema of a named type itself.
+    pub(crate) fn definition(&self, id: TypeId, definition: &TypeDef) -> Map<String, Value> {
+        let mut schema = match &definition.kind {
+            TypeKind::Alias(target) => {
+                let mut schema = self.bare(target);
+                constrain(self.contract, target, &definition.rules, &mut schema);
+                schema
+            }
+            TypeKind::Record(fields) => self.record(fields),
+            TypeKind::Variant(cases) => self.variant(cases),
+            TypeKind::Enum(labels) => enumeration(labels),
+            TypeKind::Flags(labels) => {
+                let mut schema = Map::new();
+                schema.insert("type".to_owned(), json!("array"));
+                schema.insert("items".to_owned(), Value::Object(enumeration(labels)));
+                schema.insert("uniqueItems".to_owned(), json!(true));
+                schema
+            }
+        };
+        describe(&mut schema, &definition.docs, &definition.rules);
+        exemplify(self.contract, &Type::Named(id), &definition.rules, &mut schema);
+        schema
+    }
+
+    fn record(&self, fields: &[Field]) -> Map<String, Value> {
+        let properties = fields
+            .iter()
+            .map(|field| (field.json.as_ref().to_owned(), self.used(&field.ty, &field.rules, &field.docs)))
+            .collect();
+        let required: Vec<&str> = fields
+            .iter()
+            .filter(|field| !is_option(self.contract, &field.ty))
+            .map(|field| field.json.as_ref())
+            .collect();
+        object(properties, &required)
+    }
+
+    fn variant(&self, cases: &[Case]) -> Map<String, Value> {
+        let alternatives = cases.iter().map(|case| {
+            let mut properties = Map::new();
+            properties.insert("kind".to_owned(), json!({ "const": &*case.name }));
+            let mut required = vec!["kind"];
+            if let Some(payload) = &case.payload {
+                properties.insert("value".to_owned(), self.used(payload, &Rules::default(), ""));
+                if !is_option(self.contract, payload) {
+                    required.push("value");
                 }
-                let mut schema = object(properties, &required);
-                describe(&mut schema, &case.docs, &Rules::default());
-                Value::Object(schema)
-            });
-            let mut schema = Map::new();
-            schema.insert("oneOf".to_owned(), cases.collect());
+            }
+            let mut schema = object(properties, &required);
+            describe(&mut schema, &case.docs, &Rules::default());
+            Value::Object(schema)
+        });
+        let mut schema = Map::new();
+        schema.insert("oneOf".to_owned(), alternatives.collect());
+        // A keyword of OpenAPI's, unknown to JSON Schema itself.
+        if matches!(self.references, References::Components(_)) {
             schema.insert("discriminator".to_owned(), json!({ "propertyName": "kind" }));
-            schema
         }
-        TypeKind::Enum(labels) => enumeration(labels),
-        TypeKind::Flags(labels) => {
-            let mut schema = Map::new();
-            schema.insert("type".to_owned(), json!("array"));
-            schema.insert("items".to_owned(), Value::Object(enumeration(labels)));
-            schema.insert("uniqueItems".to_owned(), json!(true));
-            schema
-        }
-    };
-    describe(&mut schema, &definition.docs, &definition.rules);
-    exemplify(contract, &Type::Named(id), &definition.rules, &mut schema);
-    Value::Object(schema)
-}
+        schema
+    }
 
-fn record(contract: &Contract, fields: &[Field]) -> Map<String, Value> {
-    let properties = fields
-        .iter()
-        .map(|field| (field.json.as_ref().to_owned(), of(contract, &field.ty, &field.rules, &field.docs)))
-        .collect();
-    let required: Vec<&str> = fields
-        .iter()
-        .filter(|field| !is_option(contract, &field.ty))
-        .map(|field| field.json.as_ref())
-        .collect();
-    object(properties, &required)
+    fn bare(&self, ty: &Type) -> Map<String, Value> {
+        let inner = |ty: &Type| self.used(ty, &Rules::default(), "");
+        let schema = match ty {
+            Type::Bool => json!({ "type": "boolean" }),
+            Type::U8 | Type::U16 | Type::U32 | Type::S8 | Type::S16 | Type::S32 => {
+                let (least, most) = ty.range().unzip();
+                json!({ "type": "integer", "minimum": small(least), "maximum": small(most) })
+            }
+            Type::U64 => json!({ "type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$" }),
+            Type::S64 => json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$" }),
+            Type::F32 | Type::F64 => json!({ "type": "number" }),
+            Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
+            Type::String => json!({ "type": "string" }),
+            Type::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
+            Type::List(item) => json!({ "type": "array", "items": inner(item) }),
+            Type::Tuple(items) => {
+                let prefix: Vec<Value> = items.iter().map(inner).collect();
+                json!({ "type": "array", "prefixItems": prefix, "items": false, "minItems": items.len() })
+            }
+            // An absent option is left out; `null` is taken for the same.
+            Type::Option(item) => json!({ "anyOf": [inner(item), { "type": "null" }] }),
+            Type::Result(ok, err) => {
+                let side = |name: &str, ty: &Option<Box<Type>>| {
+                    let value = ty.as_ref().map_or_else(|| json!({ "type": "null" }), |ty| inner(ty));
+                    Value::Object(object(Map::from_iter([(name.to_owned(), value)]), &[name]))
+                };
+                json!({ "oneOf": [side("ok", ok), side("err", err)] })
+            }
+            Type::Named(id) => match self.contract.named(*id) {
+                Some(definition) => json!({ "$ref": self.references.to(&definition.name) }),
+                None => json!({}),
+            },
+        };
+        match schema {
+            Value::Object(schema) => schema,
+            _ => Map::new(),
+        }
+    }
 }
 
 /// The schema of an object with exactly these members.
@@ -104,45 +173,6 @@ fn enumeration(labels: &[Label]) -> Map<String, Value> {
         schema.insert("description".to_owned(), json!(lines.join("\n")));
     }
     schema
-}
-
-fn bare(contract: &Contract, ty: &Type) -> Map<String, Value> {
-    let inner = |ty: &Type| of(contract, ty, &Rules::default(), "");
-    let schema = match ty {
-        Type::Bool => json!({ "type": "boolean" }),
-        Type::U8 | Type::U16 | Type::U32 | Type::S8 | Type::S16 | Type::S32 => {
-            let (least, most) = ty.range().unzip();
-            json!({ "type": "integer", "minimum": small(least), "maximum": small(most) })
-        }
-        Type::U64 => json!({ "type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$" }),
-        Type::S64 => json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$" }),
-        Type::F32 | Type::F64 => json!({ "type": "number" }),
-        Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
-        Type::String => json!({ "type": "string" }),
-        Type::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
-        Type::List(item) => json!({ "type": "array", "items": inner(item) }),
-        Type::Tuple(items) => {
-            let prefix: Vec<Value> = items.iter().map(inner).collect();
-            json!({ "type": "array", "prefixItems": prefix, "items": false, "minItems": items.len() })
-        }
-        // An absent option is left out; `null` is taken for the same.
-        Type::Option(item) => json!({ "anyOf": [inner(item), { "type": "null" }] }),
-        Type::Result(ok, err) => {
-            let side = |name: &str, ty: &Option<Box<Type>>| {
-                let value = ty.as_ref().map_or_else(|| json!({ "type": "null" }), |ty| inner(ty));
-                Value::Object(object(Map::from_iter([(name.to_owned(), value)]), &[name]))
-            };
-            json!({ "oneOf": [side("ok", ok), side("err", err)] })
-        }
-        Type::Named(id) => match contract.named(*id) {
-            Some(definition) => json!({ "$ref": format!("{SCHEMAS}{}", definition.name) }),
-            None => json!({}),
-        },
-    };
-    match schema {
-        Value::Object(schema) => schema,
-        _ => Map::new(),
-    }
 }
 
 /// A bound as JSON; none where there is none or JSON numbers do not hold it everywhere.

@@ -6,90 +6,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use boon::{Compiler, Draft, Schemas};
-use common::{CONTRACTS, contract, source, wit};
+use common::documents::{check_components, check_examples, described, described_wit, operations};
+use common::{CONTRACTS, contract};
 use serde_json::Value;
 use truc_contract::openapi::{document, operation_id};
-use truc_contract::{Contract, read_sources};
 use truc_model::Code;
-
-fn described(contract: &Contract) -> Value {
-    let service = contract.id.name.parse().unwrap();
-    serde_json::from_slice(&document(contract, &service)).unwrap()
-}
-
-/// The document of a contract with these items.
-fn described_wit(items: &str) -> Value {
-    described(&read_sources(&source(&wit(items))).unwrap())
-}
-
-/// All values of a document with their JSON Pointers.
-fn walk<'v>(value: &'v Value, pointer: &str, visit: &mut impl FnMut(&str, &'v Value)) {
-    visit(pointer, value);
-    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
-    match value {
-        Value::Object(members) => {
-            members
-                .iter()
-                .for_each(|(name, value)| walk(value, &format!("{pointer}/{}", escape(name)), visit));
-        }
-        Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, value)| walk(value, &format!("{pointer}/{index}"), visit));
-        }
-        _ => {}
-    }
-}
-
-fn operations(document: &Value) -> Vec<(String, &Value)> {
-    let paths = document["paths"].as_object().unwrap().iter();
-    paths
-        .flat_map(|(path, item)| {
-            item.as_object()
-                .unwrap()
-                .iter()
-                .map(move |(method, operation)| (format!("{method} {path}"), operation))
-        })
-        .collect()
-}
-
-/// Checks every example of a document against the schema beside it, or around it; gives how many of the first kind there
-/// are.
-fn check_examples(document: &Value) -> usize {
-    let mut places = Vec::new();
-    walk(document, "", &mut |pointer, value| {
-        if value.get("example").is_some() && value.get("schema").is_some() {
-            places.push(pointer.to_owned());
-        }
-    });
-    let address = "https://contract.example/openapi.json";
-    let mut compiler = Compiler::new();
-    compiler.set_default_draft(Draft::V2020_12);
-    compiler.enable_format_assertions();
-    compiler.add_resource(address, document.clone()).unwrap();
-    for pointer in &places {
-        let mut schemas = Schemas::new();
-        let encoded = format!("{pointer}/schema").replace('{', "%7B").replace('}', "%7D");
-        let schema = compiler.compile(&format!("{address}#{encoded}"), &mut schemas).unwrap();
-        let example = &document.pointer(pointer).unwrap()["example"];
-        schemas.validate(example, schema).unwrap_or_else(|error| panic!("{pointer}: {example}: {error:#}"));
-    }
-    let mut schemas_with_examples = Vec::new();
-    walk(&document["components"]["schemas"], "/components/schemas", &mut |pointer, value| {
-        if value["examples"].is_array() {
-            schemas_with_examples.push(pointer.to_owned());
-        }
-    });
-    for pointer in schemas_with_examples {
-        let mut schemas = Schemas::new();
-        let schema = compiler.compile(&format!("{address}#{pointer}"), &mut schemas).unwrap();
-        let example = &document.pointer(&pointer).unwrap()["examples"][0];
-        schemas.validate(example, schema).unwrap_or_else(|error| panic!("{pointer}: {example}: {error:#}"));
-    }
-    places.len()
-}
 
 #[test]
 fn documents_are_word_for_word_as_they_were() {
@@ -136,26 +57,7 @@ fn operation_identifiers_are_unique_and_tags_declared() {
 #[test]
 fn references_lead_somewhere_and_component_names_are_plain() {
     for name in CONTRACTS {
-        let document = described(&contract(name));
-        let mut used = BTreeSet::new();
-        walk(&document, "", &mut |pointer, value| {
-            if let Some(reference) = value.get("$ref") {
-                let target = reference.as_str().unwrap().strip_prefix('#').unwrap();
-                assert!(document.pointer(target).is_some(), "{name}: {pointer} refers to {target}");
-                used.insert(target.to_owned());
-            }
-        });
-        for (kind, components) in document["components"].as_object().unwrap() {
-            for component in components.as_object().unwrap().keys() {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-                assert!(!component.is_empty() && component.chars().all(plain), "{name}: {component}");
-                let pointer = format!("/components/{kind}/{component}");
-                assert!(
-                    kind == "securitySchemes" || used.contains(&pointer),
-                    "{name}: nobody refers to {pointer}"
-                );
-            }
-        }
+        check_components(name, &described(&contract(name)));
     }
 }
 
@@ -248,32 +150,74 @@ fn nothing_is_made_up_against_a_pattern() {
     assert_eq!(some["responses"]["200"]["content"]["application/json"].get("example"), None);
 }
 
+/// Who may meet a problem.
+#[derive(Debug, PartialEq, Eq)]
+enum MetBy {
+    /// Whoever calls any operation.
+    EveryCall,
+    /// Whoever calls an operation with a body, with personal data, or with an answer that may be none.
+    SomeCalls,
+    /// Whoever calls an operation whose error type has a case of that name.
+    Cases,
+    /// Those who administer the host, those who read documents, or nobody.
+    NoCall,
+}
+
+/// Without a `_`, so that a new code has to be put somewhere.
+fn met_by(code: Code) -> MetBy {
+    match code {
+        Code::MalformedRequest
+        | Code::MissingKey
+        | Code::WrongKey
+        | Code::NotGranted
+        | Code::AccountSuspended
+        | Code::ServiceNotFound
+        | Code::RouteNotFound
+        | Code::MethodNotAllowed
+        | Code::RequestTimeout
+        | Code::InvalidRequest
+        | Code::HeadersTooLarge
+        | Code::Internal
+        | Code::ConnectorTrapped
+        | Code::ConnectorCpuExhausted
+        | Code::ConnectorMemoryExhausted
+        | Code::AnswerTooLarge
+        | Code::AnswerInvalid
+        | Code::TooBusy
+        | Code::LedgerUnavailable
+        | Code::ShuttingDown
+        | Code::DeadlineExceeded => MetBy::EveryCall,
+        Code::MalformedJson
+        | Code::BodyTooLarge
+        | Code::UnsupportedMediaType
+        | Code::PurposeRequired
+        | Code::NotFound => MetBy::SomeCalls,
+        Code::Invalid
+        | Code::Denied
+        | Code::Conflict
+        | Code::Limited
+        | Code::UpstreamTimeout
+        | Code::UpstreamFailed
+        | Code::Unavailable
+        | Code::Rejected => MetBy::Cases,
+        Code::Abandoned
+        | Code::ComponentMalformed
+        | Code::ComponentTooLarge
+        | Code::ImportRefused
+        | Code::ManifestInvalid
+        | Code::ContractMismatch
+        | Code::ContractInvalid
+        | Code::NameTaken
+        | Code::ItemNotFound
+        | Code::ServiceInvalid
+        | Code::StoreUnavailable => MetBy::NoCall,
+    }
+}
+
 #[test]
 fn every_problem_of_every_operation_is_documented() {
-    // What every call of the data plane can meet, whatever the contract says.
-    let always = [
-        Code::MalformedRequest,
-        Code::MissingKey,
-        Code::WrongKey,
-        Code::NotGranted,
-        Code::AccountSuspended,
-        Code::ServiceNotFound,
-        Code::RouteNotFound,
-        Code::MethodNotAllowed,
-        Code::RequestTimeout,
-        Code::InvalidRequest,
-        Code::HeadersTooLarge,
-        Code::Internal,
-        Code::ConnectorTrapped,
-        Code::ConnectorCpuExhausted,
-        Code::ConnectorMemoryExhausted,
-        Code::AnswerTooLarge,
-        Code::AnswerInvalid,
-        Code::TooBusy,
-        Code::LedgerUnavailable,
-        Code::ShuttingDown,
-        Code::DeadlineExceeded,
-    ];
+    let always: Vec<Code> =
+        Code::ALL.iter().copied().filter(|code| met_by(*code) == MetBy::EveryCall).collect();
     for name in CONTRACTS {
         let contract = contract(name);
         let document = described(&contract);
@@ -283,8 +227,17 @@ fn every_problem_of_every_operation_is_documented() {
             let documented = |status: u16, code: &str| {
                 let reference = responses[status.to_string()]["$ref"].as_str().unwrap_or_default();
                 let response = document.pointer(reference.trim_start_matches('#')).unwrap();
-                let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
-                assert_eq!(schema, "#/components/schemas/ProblemDetails");
+                let content = &response["content"]["application/problem+json"];
+                let schema = content["schema"]["$ref"].as_str().unwrap();
+                assert!(schema.starts_with("#/components/schemas/ProblemDetails"), "{schema}");
+                let example = &content["examples"][code]["value"];
+                assert_eq!(
+                    (&example["type"], &example["status"], &example["code"]),
+                    (&format!("urn:truc:problem:{code}").into(), &status.into(), &code.into()),
+                    "{name}: {}: an example of {status} {code}",
+                    operation.name
+                );
+                assert!(!example["title"].as_str().unwrap().is_empty());
                 let told =
                     response["description"].as_str().unwrap_or_default().contains(&format!("* `{code}`: "));
                 assert!(told, "{name}: {}: {status} {code}", operation.name);

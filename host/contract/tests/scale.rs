@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{source, wit};
 use serde_json::Value;
-use truc_contract::{Component, openapi, read_sources};
+use truc_contract::{Component, openapi, read_sources, schemas};
 
 /// A time that only something that grows faster than the contract needs, even on a machine with other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +35,49 @@ fn ten_thousand_operations_are_read_and_described() {
     let contract = read_sources(&source(&wit(&operations))).unwrap();
     let document = openapi::document(&contract, &"case".parse().unwrap());
     assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+    println!("read and described in {:?}, {} bytes", begin.elapsed(), document.len());
+    assert!(document.len() < 64 << 20, "{} bytes", document.len());
     let document: Value = serde_json::from_slice(&document).unwrap();
     assert_eq!(document["paths"].as_object().unwrap().len(), 10_000);
+
+    let (begin, code, service) = (Instant::now(), "H56".parse().unwrap(), "case".parse().unwrap());
+    for granted in [contract.operations.len(), 1] {
+        let operations = contract.operations.iter().take(granted).collect();
+        let granted = openapi::Granted { service: &service, contract: &contract, operations };
+        let count = granted.operations.len();
+        let merged = openapi::merged(openapi::Agency { code: &code, name: "A" }, &[granted]);
+        println!("{count} merged after {:?}, {} bytes", begin.elapsed(), merged.len());
+        let merged: Value = serde_json::from_slice(&merged).unwrap();
+        assert_eq!(merged["paths"].as_object().unwrap().len(), count);
+    }
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn ten_thousand_types_and_error_types_are_described() {
+    let items = (0..10_000).fold(String::new(), |mut items, number| {
+        let word = word(number);
+        write!(
+            items,
+            "/// Item {number}.\nrecord item-{word} {{ id: u32, note: option<string>, numbers: list<u32> }}\n\
+             /// Why not.\nvariant refusal-{word} {{\n/// Gone.\ngone-{word}(item-{word}),\n/// Wrong.\nwrong(string) }}\n\
+             /// Gives item {number}.\nget-{word}: func(id: u32) -> result<item-{word}, refusal-{word}>;\n"
+        )
+        .unwrap();
+        items
+    });
+    let contract = read_sources(&source(&wit(&items))).unwrap();
+    let begin = Instant::now();
+    let document = openapi::document(&contract, &"case".parse().unwrap());
+    println!("described in {:?}, {} bytes", begin.elapsed(), document.len());
+    assert!(document.len() < 128 << 20, "{} bytes", document.len());
+    let begin_schemas = Instant::now();
+    let documents = schemas::documents(&contract, &"case".parse().unwrap());
+    let bytes: usize = documents.by_name.values().map(Vec::len).sum();
+    println!("schemas in {:?}, {bytes} bytes, index {}", begin_schemas.elapsed(), documents.index.len());
+    assert_eq!(documents.by_name.len(), 10_000);
+    assert!(bytes < 32 << 20, "{bytes} bytes");
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
 }
 
 /// Records of which each holds the one below twice: written out they would have 2 to the power of `levels` leaves.
@@ -64,7 +105,8 @@ fn shared_types_are_not_written_out() {
     let document: Value = serde_json::from_slice(&document).unwrap();
     let body = &document["paths"]["/items/take"]["post"]["requestBody"]["content"]["application/json"];
     assert_eq!(body.get("example"), None);
-    assert_eq!(document["components"]["schemas"].as_object().unwrap().len(), 32);
+    // The levels, what a problem is, and what it may carry.
+    assert_eq!(document["components"]["schemas"].as_object().unwrap().len(), 31 + 3);
 }
 
 #[test]

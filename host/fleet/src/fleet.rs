@@ -15,6 +15,7 @@ use truc_store::services::{NewRevision, RevisionRow};
 use truc_store::{Store, StoreError};
 
 use crate::components::Components;
+use crate::documents::RevisionDocuments;
 use crate::error::{FleetError, SettingFault};
 use crate::meters::OperationMeters;
 use crate::routes::Routes;
@@ -355,10 +356,8 @@ impl Fleet {
         let routes = Routes::of(contract).map_err(|reason| {
             FleetError::Settings(vec![SettingFault { pointer: "/connector".to_owned(), detail: reason }])
         })?;
-        let openapi: Arc<[u8]> = truc_contract::openapi::document(contract, name).into();
         Ok(Revision {
-            openapi_tag: format!("\"{}\"", Digest::of(&openapi).hex()),
-            openapi,
+            documents: RevisionDocuments::of(contract, name),
             meters: contract
                 .operations
                 .iter()

@@ -5,6 +5,7 @@
 //! place of the old one in one step; a call keeps the one it began with. Everything that fails, fails before that step.
 
 mod components;
+mod documents;
 mod error;
 mod fleet;
 mod meters;
@@ -13,6 +14,7 @@ mod settings;
 mod snapshot;
 
 pub use components::Components;
+pub use documents::{Document, RevisionDocuments};
 pub use error::{FleetError, SettingFault};
 pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceSummary};
 pub use meters::{DURATION, OperationMeters, REQUESTS};

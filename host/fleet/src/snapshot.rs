@@ -1,13 +1,14 @@
 //! The snapshot: everything the data plane needs, immutable, read without a lock.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use truc_identity::Directory;
-use truc_model::{Digest, ServiceName};
+use truc_identity::{Caller, Directory};
+use truc_model::{AgencyCode, Digest, ServiceName, Timestamp};
 use truc_sandbox::{Environment, Program};
 
+use crate::documents::{self, AgencyDocuments, Document, RevisionDocuments};
 use crate::meters::OperationMeters;
 use crate::routes::Routes;
 
@@ -15,6 +16,8 @@ use crate::routes::Routes;
 pub struct Snapshot {
     services: HashMap<ServiceName, Arc<Revision>>,
     directory: Arc<Directory>,
+    index: OnceLock<Document>,
+    agencies: AgencyDocuments,
 }
 
 /// One revision of a service, ready to serve.
@@ -27,10 +30,8 @@ pub struct Revision {
     pub routes: Routes,
     /// What is counted of each operation, by its index in the contract.
     pub meters: Box<[OperationMeters]>,
-    /// Its OpenAPI document.
-    pub openapi: Arc<[u8]>,
-    /// The strong entity tag of the document, quoted.
-    pub openapi_tag: String,
+    /// Its documents.
+    pub documents: RevisionDocuments,
     /// The major version of the contract: the `{major}` of its routes.
     pub major: u64,
     /// Calls under way, of all revisions of the service.
@@ -72,7 +73,7 @@ impl Revision {
 impl Snapshot {
     /// A snapshot of some revisions and a directory.
     pub(crate) fn new(services: HashMap<ServiceName, Arc<Revision>>, directory: Arc<Directory>) -> Self {
-        Self { services, directory }
+        Self { services, directory, index: OnceLock::new(), agencies: AgencyDocuments::new() }
     }
 
     /// The active revision of a service, if it serves that major version.
@@ -95,19 +96,37 @@ impl Snapshot {
         &self.directory
     }
 
+    /// The list of what is served.
+    pub fn index(&self) -> &Document {
+        self.index.get_or_init(|| documents::index(&self.revisions().collect::<Vec<_>>()))
+    }
+
+    /// The document of all that an agency may call, if it was made under this snapshot and still holds.
+    pub fn agency_document(&self, agency: &AgencyCode, now: Timestamp) -> Option<Document> {
+        self.agencies.get(agency, now)
+    }
+
+    /// Makes the document of all that a caller's agency may call, and keeps it. It may take as long as all contracts
+    /// together are large.
+    pub fn make_agency_document(&self, caller: &Caller, now: Timestamp) -> Document {
+        let document = documents::of_agency(&self.revisions().collect::<Vec<_>>(), caller, now);
+        self.agencies.keep(caller, now, &document);
+        document
+    }
+
     pub(crate) fn with_directory(&self, directory: Arc<Directory>) -> Self {
-        Self { services: self.services.clone(), directory }
+        Self::new(self.services.clone(), directory)
     }
 
     pub(crate) fn with_service(&self, name: ServiceName, revision: Arc<Revision>) -> Self {
         let mut services = self.services.clone();
         services.insert(name, revision);
-        Self { services, directory: self.directory.clone() }
+        Self::new(services, self.directory.clone())
     }
 
     pub(crate) fn without_service(&self, name: &ServiceName) -> Self {
         let mut services = self.services.clone();
         services.remove(name);
-        Self { services, directory: self.directory.clone() }
+        Self::new(services, self.directory.clone())
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -20,6 +18,7 @@ use truc_model::{Code, Exchange, Millis, Problem, RequestId};
 use truc_sandbox::{Arguments, CallError, CallerInfo, Input};
 
 use crate::answer::{self, Answer};
+use crate::documents;
 use crate::head::{self, ApiPath};
 use crate::server::{Gateway, Recording};
 
@@ -31,7 +30,7 @@ pub(crate) async fn serve(gateway: &Gateway, request: Request<Incoming>) -> Answ
     let mut answer = match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" => ready(gateway),
-        path => match document(gateway, &request, path) {
+        _ => match documents::public(gateway, &request, id) {
             Some(document) => document,
             None => exchange(gateway, request, id, received_at).await,
         },
@@ -55,34 +54,6 @@ fn ready(gateway: &Gateway) -> Answer {
     } else {
         plain(StatusCode::OK, "ready\n")
     }
-}
-
-/// The OpenAPI document of a service, if that is what was asked for. Contracts are published standards: reading one
-/// needs no key and is no exchange.
-fn document(gateway: &Gateway, request: &Request<Incoming>, path: &str) -> Option<Answer> {
-    let api = ApiPath::parse(path)?;
-    if api.route != "/openapi.json" || request.method() != http::Method::GET {
-        return None;
-    }
-    let snapshot = gateway.fleet.snapshot();
-    let revision = snapshot.service(api.service, api.major?)?;
-    let fresh = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .is_some_and(|tag| tag.as_bytes() == revision.openapi_tag.as_bytes());
-    let mut answer = if fresh {
-        let mut answer = Response::new(Full::new(Bytes::new()));
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer
-    } else {
-        let mut answer = Response::new(Full::new(Bytes::from_owner(revision.openapi.clone())));
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        answer
-    };
-    if let Ok(tag) = HeaderValue::from_str(&revision.openapi_tag) {
-        answer.headers_mut().insert(ETAG, tag);
-    }
-    Some(answer)
 }
 
 /// An exchange: whatever comes of it is recorded before it is answered.
@@ -134,6 +105,12 @@ struct Refusal {
     allowed: Vec<truc_contract::Method>,
 }
 
+impl Refusal {
+    fn of_method(allowed: &[truc_contract::Method]) -> Self {
+        Self { problem: answer::method_problem(allowed), cause: None, allowed: allowed.to_vec() }
+    }
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self { problem, cause: None, allowed: Vec::new() }
@@ -160,6 +137,15 @@ async fn answer(
     record.exchange.purpose = head::purpose(&head.headers)?;
     record.exchange.dossier = head::dossier(&head.headers)?;
 
+    if path == documents::AGENCY_DOCUMENT {
+        return match head::method(&head.method).filter(|method| documents::METHODS.contains(method)) {
+            Some(_) => {
+                let now = record.exchange.received_at;
+                Ok(documents::of_agency(gateway, &snapshot, &caller, now, &head.headers).await?)
+            }
+            None => Err(Refusal::of_method(&documents::METHODS)),
+        };
+    }
     let api = ApiPath::parse(path)
         .ok_or_else(|| Problem::new(Code::RouteNotFound, "Operations are served below /api/."))?;
     let revision = find_service(&snapshot, &api)?;
@@ -168,8 +154,9 @@ async fn answer(
 
     let (index, parameters) = match revision.routes.find(head::method(&head.method), api.route) {
         RouteMatch::Operation { index, parameters } => (index, parameters),
-        RouteMatch::OtherMethods(allowed) => {
-            return Err(Refusal { problem: answer::method_problem(&allowed), cause: None, allowed });
+        RouteMatch::OtherMethods(allowed) => return Err(Refusal::of_method(&allowed)),
+        RouteMatch::None if api.route == documents::SERVICE_DOCUMENT => {
+            return Err(Refusal::of_method(&documents::METHODS));
         }
         RouteMatch::None => {
             let detail = format!(
@@ -442,7 +429,8 @@ impl<'g> Record<'g> {
         let meters = self.operation.as_ref().and_then(|(revision, index)| revision.meters.get(*index));
         match meters {
             Some(meters) => meters.answered(self.exchange.status, duration),
-            None => self.gateway.meters.refused.increment(1),
+            None if self.exchange.status >= 400 => self.gateway.meters.refused.increment(1),
+            None => {}
         }
     }
 }

@@ -132,7 +132,12 @@ pub(crate) struct ApiPath<'p> {
 
 impl<'p> ApiPath<'p> {
     pub(crate) fn parse(path: &'p str) -> Option<Self> {
-        let rest = path.strip_prefix("/api/")?;
+        Self::below("/api/", path)
+    }
+
+    /// The same of a path below another prefix.
+    pub(crate) fn below(prefix: &str, path: &'p str) -> Option<Self> {
+        let rest = path.strip_prefix(prefix)?;
         let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
         let (version, _) = rest.split_once('/').unwrap_or((rest, ""));
         let route = rest.get(version.len()..).filter(|route| !route.is_empty()).unwrap_or("/");

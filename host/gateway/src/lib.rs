@@ -4,7 +4,8 @@
 //! server    connections: how many, how long a head may take, graceful end (patience: slow readers)
 //! head      request id, trace, path in normal form, key
 //! exchange  one request: who? may they? → body → intent → call → outcome → answer
-//! answer    documents and headers
+//! documents descriptions of what is served
+//! answer    bodies and headers
 //! meters    what is counted
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! keeps the one it began with.
 
 mod answer;
+mod documents;
 mod exchange;
 mod head;
 mod meters;

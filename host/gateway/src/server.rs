@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,6 +74,8 @@ pub struct Gateway {
     pub(crate) settings: GatewaySettings,
     pub(crate) meters: Meters,
     pub(crate) stopping: CancellationToken,
+    /// The turn of those who make agencies' documents.
+    pub(crate) making_documents: Arc<Semaphore>,
     /// Records of exchanges that were abandoned.
     pub(crate) tasks: TaskTracker,
     connections: AtomicUsize,
@@ -101,6 +104,7 @@ impl Gateway {
             settings,
             meters: Meters::new(),
             stopping: CancellationToken::new(),
+            making_documents: Arc::new(Semaphore::new(1)),
             tasks: TaskTracker::new(),
             connections: AtomicUsize::new(0),
         })

@@ -53,7 +53,14 @@ pub struct Caller {
     /// The agency's account.
     pub account: AccountName,
     /// The agency's, shared by its accounts.
-    grants: Arc<Grants>,
+    shared: Arc<Shared>,
+}
+
+/// What all accounts of an agency have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    name: String,
+    grants: Grants,
 }
 
 /// A right, as the data plane sees it.
@@ -80,9 +87,10 @@ struct ServiceGrants {
 impl Directory {
     /// An index of what the store holds.
     pub fn new(agencies: Vec<AgencyRow>, accounts: Vec<AccountRow>, grants: Vec<GrantRow>) -> Self {
-        let mut by_agency: HashMap<AgencyCode, Grants> = HashMap::new();
+        let mut by_agency: HashMap<AgencyCode, Shared> = HashMap::new();
         for row in grants {
-            let service = by_agency.entry(row.agency).or_default().entry(row.service).or_default();
+            let agency = by_agency.entry(row.agency).or_default();
+            let service = agency.grants.entry(row.service).or_default();
             let list = match row.operations {
                 Operations::Every => &mut service.every,
                 Operations::One(operation) => service.one.entry(operation).or_default(),
@@ -94,9 +102,13 @@ impl Directory {
                 expires_at: row.expires_at,
             });
         }
+        let mut active = HashMap::with_capacity(agencies.len());
+        for row in agencies {
+            by_agency.entry(row.code.clone()).or_default().name = row.name;
+            active.insert(row.code, row.state);
+        }
         let by_agency: HashMap<_, _> =
-            by_agency.into_iter().map(|(agency, grants)| (agency, Arc::new(grants))).collect();
-        let active: HashMap<_, _> = agencies.into_iter().map(|row| (row.code, row.state)).collect();
+            by_agency.into_iter().map(|(agency, shared)| (agency, Arc::new(shared))).collect();
 
         let mut index = HashMap::with_capacity(accounts.len());
         for row in accounts {
@@ -108,8 +120,8 @@ impl Directory {
                 Some(State::Active) => row.state,
                 _ => State::Suspended,
             };
-            let grants = by_agency.get(&row.agency).cloned().unwrap_or_default();
-            let caller = Arc::new(Caller { agency: row.agency, account: row.name, grants });
+            let shared = by_agency.get(&row.agency).cloned().unwrap_or_default();
+            let caller = Arc::new(Caller { agency: row.agency, account: row.name, shared });
             index.insert(id, Account { key_hash: row.key_hash, state, caller });
         }
         Self { accounts: index }
@@ -143,7 +155,7 @@ impl Caller {
     /// # Errors
     /// There is none, or the last one has ended.
     pub fn may(&self, service: &ServiceName, operation: &str, now: Timestamp) -> Result<&Grant, Refusal> {
-        let service = self.grants.get(service).ok_or(Refusal::NotGranted)?;
+        let service = self.shared.grants.get(service).ok_or(Refusal::NotGranted)?;
         let mut ended = None;
         for grant in service.one.get(operation).into_iter().flatten().chain(&service.every) {
             match grant.expires_at {
@@ -152,5 +164,17 @@ impl Caller {
             }
         }
         Err(ended.map_or(Refusal::NotGranted, Refusal::Expired))
+    }
+
+    /// The agency's name.
+    pub fn agency_name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The next moment at which a grant of the agency ends: until then the caller may call what it may call now.
+    pub fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let grants = self.shared.grants.values();
+        let grants = grants.flat_map(|service| service.every.iter().chain(service.one.values().flatten()));
+        grants.filter_map(|grant| grant.expires_at).filter(|end| *end > now).min()
     }
 }

@@ -178,6 +178,10 @@ async fn a_grant_ends_at_its_end() {
         assert_eq!(may(at(19)), Ok(&*long.id));
         assert_eq!(may(at(20)), Err(Refusal::Expired(at(20))));
         assert_eq!(caller.may(&land(), "parcels/register", at(20)).map(drop), Err(Refusal::Expired(at(20))));
+        assert_eq!(caller.next_end(at(9)), Some(at(10)));
+        assert_eq!(caller.next_end(at(10)), Some(at(20)));
+        assert_eq!(caller.next_end(at(20)), None);
+        assert_eq!(caller.agency_name(), "Sở Tư pháp");
     })
     .await;
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use truc_contract::PayloadMeaning;
 use truc_model::{Fault, Problem};
 use wasmtime::component::Val;
 
-use crate::plan::{ErrorPlan, Node, PayloadMeaning};
+use crate::plan::{ErrorPlan, Node};
 
 /// Why a value cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use truc_contract::{Contract, ErrorCase, Operation, Parameter, Place, Type, TypeId, TypeKind, model};
+use truc_contract::{
+    Contract, ErrorCase, Operation, Parameter, PayloadMeaning, Place, Type, TypeId, TypeKind, model,
+};
 
 use crate::rules::{NumberRules, SizeRules, TextRules};
 
@@ -38,19 +40,6 @@ pub(crate) struct ErrorPlan {
     pub(crate) status: u16,
     pub(crate) payload: Option<Node>,
     pub(crate) meaning: PayloadMeaning,
-}
-
-/// Where an error case's payload goes in the problem document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PayloadMeaning {
-    /// A text: `detail`.
-    Detail,
-    /// A list of `truc:connector/types#fault`: `errors`.
-    Faults,
-    /// Seconds to wait: `Retry-After`.
-    RetryAfter,
-    /// Anything else: `value`.
-    Value,
 }
 
 /// How one type reads and writes.
@@ -133,32 +122,12 @@ impl Planner<'_> {
     }
 
     fn error(&mut self, case: &ErrorCase) -> ErrorPlan {
-        let meaning = match case.payload.as_ref().map(|ty| self.contract.resolve(ty)) {
-            Some(Type::String) => PayloadMeaning::Detail,
-            Some(Type::List(item)) if self.is_fault(item) => PayloadMeaning::Faults,
-            Some(Type::U32) if case.status == 429 || case.status == 503 => PayloadMeaning::RetryAfter,
-            Some(Type::Option(inner))
-                if matches!(**inner, Type::U32) && (case.status == 429 || case.status == 503) =>
-            {
-                PayloadMeaning::RetryAfter
-            }
-            _ => PayloadMeaning::Value,
-        };
         ErrorPlan {
             name: case.name.clone(),
             title: truc_contract::first_sentence(&case.docs),
             status: case.status,
             payload: case.payload.as_ref().map(|ty| self.node(ty, &model::Rules::default())),
-            meaning,
-        }
-    }
-
-    fn is_fault(&self, ty: &Type) -> bool {
-        match self.contract.resolve(ty) {
-            Type::Named(id) => self.contract.named(*id).is_some_and(|definition| {
-                definition.wit.starts_with("truc:connector/types") && definition.wit.ends_with("#fault")
-            }),
-            _ => false,
+            meaning: self.contract.payload_meaning(case),
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod documents;
+
 use std::path::{Path, PathBuf};
 
 use truc_contract::{CONNECTOR_PACKAGE, CONNECTOR_WIT, Contract, read_sources, sources_in};

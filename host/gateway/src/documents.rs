@@ -1,0 +1,181 @@
+//! Documents about what is served.
+//!
+//! Contracts are published standards: the list of services, OpenAPI documents and JSON Schemas are read without a key,
+//! and reading them is no exchange. What an agency may call is for the agency: the document of it is asked for with a
+//! key, and asking for it is an exchange without a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use truc_contract::Method;
+use truc_fleet::{Document, Snapshot};
+use truc_identity::Caller;
+use truc_model::{Code, Problem, RequestId, Timestamp};
+
+use crate::answer::{self, Answer};
+use crate::head::{self, ApiPath};
+use crate::server::Gateway;
+
+/// The document of all that the caller's agency may call.
+pub(crate) const AGENCY_DOCUMENT: &str = "/api/openapi.json";
+/// The route of a service's OpenAPI document.
+pub(crate) const SERVICE_DOCUMENT: &str = "/openapi.json";
+/// The methods that documents have.
+pub(crate) const METHODS: [Method; 2] = [Method::Get, Method::Head];
+
+/// For how long documents of other agencies may be waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The answer to a request for a public document, if it is one.
+pub(crate) fn public(gateway: &Gateway, request: &Request<Incoming>, id: RequestId) -> Option<Answer> {
+    let path = request.uri().path();
+    let reads = head::method(request.method()).is_some_and(|method| METHODS.contains(&method));
+    let snapshot = gateway.fleet.snapshot();
+    let (document, media_type) = if path == "/api" || path == "/api/" {
+        (snapshot.index(), "application/json")
+    } else if let Some(schemas) = ApiPath::below("/schemas/", path) {
+        match schema(&snapshot, &schemas) {
+            Ok(found) => found,
+            Err(problem) => return Some(answer::problem(&problem, id)),
+        }
+    } else {
+        let api = ApiPath::parse(path)?;
+        // Operations may have this route with other methods.
+        if api.route != SERVICE_DOCUMENT || !reads {
+            return None;
+        }
+        (&snapshot.service(api.service, api.major?)?.documents.openapi, "application/json")
+    };
+    if !reads {
+        let mut refused = answer::problem(&answer::method_problem(&METHODS), id);
+        answer::set_allow_if_any(&mut refused, &METHODS);
+        return Some(refused);
+    }
+    Some(answer(document, media_type, "no-cache", request.headers()))
+}
+
+fn schema<'s>(snapshot: &'s Snapshot, path: &ApiPath<'_>) -> Result<(&'s Document, &'static str), Problem> {
+    let revision = path.major.and_then(|major| snapshot.service(path.service, major)).ok_or_else(|| {
+        Problem::new(
+            Code::ServiceNotFound,
+            "Schemas are at /schemas/{service}/v{major}/{Type}.json; /api lists the services.",
+        )
+    })?;
+    if path.route == "/" {
+        return Ok((revision.schema_index(), "application/json"));
+    }
+    let name = path.route.strip_prefix('/').and_then(|file| file.strip_suffix(".json"));
+    let found = name.and_then(|name| revision.schema(name));
+    let unknown = || {
+        let detail =
+            format!("The service's types are listed at /schemas/{}/v{}.", path.service, revision.major);
+        Problem::new(Code::ItemNotFound, detail)
+    };
+    Ok((found.ok_or_else(unknown)?, "application/schema+json"))
+}
+
+/// The document of all that a caller's agency may call.
+///
+/// # Errors
+/// Too many who wait for documents to be made.
+pub(crate) async fn of_agency(
+    gateway: &Gateway,
+    snapshot: &Arc<Snapshot>,
+    caller: &Arc<Caller>,
+    now: Timestamp,
+    headers: &HeaderMap,
+) -> Result<Answer, Problem> {
+    let document = match snapshot.agency_document(&caller.agency, now) {
+        Some(document) => document,
+        None => make(gateway, snapshot, caller, now).await?,
+    };
+    let mut answer = answer(&document, "application/json", "private, no-cache", headers);
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("authorization"));
+    Ok(answer)
+}
+
+/// Makes the document, one at a time, away from the threads that serve calls.
+async fn make(
+    gateway: &Gateway,
+    snapshot: &Arc<Snapshot>,
+    caller: &Arc<Caller>,
+    now: Timestamp,
+) -> Result<Document, Problem> {
+    let turn = tokio::time::timeout(PATIENCE, gateway.making_documents.clone().acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        let detail = "Many documents are being made. Send the request again a little later.";
+        return Err(Problem::new(Code::TooBusy, detail).with_retry_after(1));
+    };
+    if let Some(document) = snapshot.agency_document(&caller.agency, now) {
+        return Ok(document);
+    }
+    let (snapshot, caller) = (snapshot.clone(), caller.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let document = snapshot.make_agency_document(&caller, now);
+        drop(turn);
+        document
+    });
+    made.await.map_err(|error| {
+        tracing::error!(%error, "an agency's document could not be made");
+        Problem::new(Code::Internal, "")
+    })
+}
+
+fn answer(
+    document: &Document,
+    media_type: &'static str,
+    caching: &'static str,
+    headers: &HeaderMap,
+) -> Answer {
+    let mut answer = if matches(headers, &document.tag) {
+        let mut answer = Response::new(Full::new(Bytes::new()));
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer
+    } else {
+        let mut answer = Response::new(Full::new(Bytes::from_owner(document.bytes.clone())));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        answer
+    };
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    if let Ok(tag) = HeaderValue::from_str(&document.tag) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    answer
+}
+
+/// Whether the caller has this representation already (RFC 9110, section 13.1.2): weak comparison with any of the tags
+/// that `If-None-Match` lists.
+fn matches(headers: &HeaderMap, tag: &str) -> bool {
+    let listed = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    listed
+        .flat_map(|value| value.split(','))
+        .map(|listed| listed.trim())
+        .any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_listed_tag_matches() {
+        let with = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IF_NONE_MATCH, value.parse().unwrap());
+            }
+            matches(&headers, "\"a\"")
+        };
+        for yes in [&["\"a\""][..], &["W/\"a\""], &["\"b\", \"a\""], &["\"b\"", "\"a\""], &["*"]] {
+            assert!(with(yes), "{yes:?}");
+        }
+        for no in [&[][..], &["\"b\""], &["a"], &["\"a"], &["W/\"b\""]] {
+            assert!(!with(no), "{no:?}");
+        }
+    }
+}
