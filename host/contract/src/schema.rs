@@ -53,7 +53,7 @@ impl SchemaWriter<'_> {
                 schema
             }
             TypeKind::Record(fields) => self.record(fields),
-            TypeKind::Variant(cases) => self.variant(cases),
+            TypeKind::Variant(cases) => self.variant(&definition.name, cases),
             TypeKind::Enum(labels) => enumeration(labels),
             TypeKind::Flags(labels) => {
                 let mut schema = Map::new();
@@ -81,28 +81,52 @@ impl SchemaWriter<'_> {
         object(properties, &required)
     }
 
-    fn variant(&self, cases: &[Case]) -> Map<String, Value> {
-        let alternatives = cases.iter().map(|case| {
-            let mut properties = Map::new();
-            properties.insert("kind".to_owned(), json!({ "const": &*case.name }));
-            let mut required = vec!["kind"];
-            if let Some(payload) = &case.payload {
-                properties.insert("value".to_owned(), self.used(payload, &Rules::default(), ""));
-                if !is_option(self.contract, payload) {
-                    required.push("value");
-                }
-            }
-            let mut schema = object(properties, &required);
-            describe(&mut schema, &case.docs, &Rules::default());
-            Value::Object(schema)
-        });
+    fn variant(&self, name: &str, cases: &[Case]) -> Map<String, Value> {
         let mut schema = Map::new();
-        schema.insert("oneOf".to_owned(), alternatives.collect());
-        // A keyword of OpenAPI's, unknown to JSON Schema itself.
-        if matches!(self.references, References::Components(_)) {
-            schema.insert("discriminator".to_owned(), json!({ "propertyName": "kind" }));
+        match self.references {
+            // OpenAPI's discriminator chooses among components only.
+            References::Components(_) => {
+                let reference = |case: &Case| self.references.to(&case_name(name, case));
+                let alternatives = cases.iter().map(|case| json!({ "$ref": reference(case) }));
+                schema.insert("oneOf".to_owned(), alternatives.collect());
+                let mapping: Map<String, Value> = cases
+                    .iter()
+                    .map(|case| (case.name.as_ref().to_owned(), json!(reference(case))))
+                    .collect();
+                let discriminator = json!({ "propertyName": "kind", "mapping": mapping });
+                schema.insert("discriminator".to_owned(), discriminator);
+            }
+            References::Addresses(_) => {
+                let alternatives = cases.iter().map(|case| self.case(case));
+                schema.insert("oneOf".to_owned(), alternatives.collect());
+            }
         }
         schema
+    }
+
+    /// The schemas of the cases that a type's definition refers to as components, by name.
+    pub(crate) fn cases(&self, definition: &TypeDef) -> Vec<(String, Value)> {
+        match (&definition.kind, self.references) {
+            (TypeKind::Variant(cases), References::Components(_)) => {
+                cases.iter().map(|case| (case_name(&definition.name, case), self.case(case))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn case(&self, case: &Case) -> Value {
+        let mut properties = Map::new();
+        properties.insert("kind".to_owned(), json!({ "type": "string", "const": &*case.name }));
+        let mut required = vec!["kind"];
+        if let Some(payload) = &case.payload {
+            properties.insert("value".to_owned(), self.used(payload, &Rules::default(), ""));
+            if !is_option(self.contract, payload) {
+                required.push("value");
+            }
+        }
+        let mut schema = object(properties, &required);
+        describe(&mut schema, &case.docs, &Rules::default());
+        Value::Object(schema)
     }
 
     fn bare(&self, ty: &Type) -> Map<String, Value> {
@@ -122,7 +146,11 @@ impl SchemaWriter<'_> {
             Type::List(item) => json!({ "type": "array", "items": inner(item) }),
             Type::Tuple(items) => {
                 let prefix: Vec<Value> = items.iter().map(inner).collect();
-                json!({ "type": "array", "prefixItems": prefix, "items": false, "minItems": items.len() })
+                let count = items.len();
+                // `items: false` would say the same as `maxItems`, but not every reader knows schemas that are booleans.
+                json!({
+                    "type": "array", "prefixItems": prefix, "items": {}, "minItems": count, "maxItems": count,
+                })
             }
             // An absent option is left out; `null` is taken for the same.
             Type::Option(item) => json!({ "anyOf": [inner(item), { "type": "null" }] }),
@@ -143,6 +171,11 @@ impl SchemaWriter<'_> {
             _ => Map::new(),
         }
     }
+}
+
+/// The name of the component that is a variant's case; types have no hyphens in their names.
+fn case_name(variant: &str, case: &Case) -> String {
+    format!("{variant}-{}", case.name)
 }
 
 /// The schema of an object with exactly these members.

@@ -153,15 +153,18 @@ impl<'a> ServiceWriter<'a> {
             .exchanged_by(operations)
             .into_iter()
             .filter_map(|id| Some((id, self.contract.named(id)?)))
-            .map(|(id, definition)| {
+            .flat_map(|(id, definition)| {
                 let mut schema = writer.definition(id, definition);
                 let address = References::Addresses(&base).to(&definition.name);
                 schema.insert(
                     "externalDocs".to_owned(),
                     json!({ "description": "The same as JSON Schema.", "url": address }),
                 );
-                (format!("{}{}", self.prefixes.component, definition.name), Value::Object(schema))
+                let mut schemas = writer.cases(definition);
+                schemas.push((definition.name.to_string(), Value::Object(schema)));
+                schemas
             })
+            .map(|(name, schema)| (format!("{}{name}", self.prefixes.component), schema))
             .collect();
         if !operations.is_empty() {
             schemas.insert(PROBLEM_DETAILS.to_owned(), problems::details());
