@@ -279,7 +279,7 @@ async fn agencies_that_ask_at_once_get_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_calls_are_answered_with_is_in_the_document() {
-    let limits = json!({ "cpu": "200ms", "requestBytes": "64KiB" });
+    let limits = json!({ "cpu": "2s", "requestBytes": "64KiB" });
     let host = Host::start_with(GatewaySettings::default(), Options::default(), limits).await;
     let document = ask(&host, "GET", SERVICE, None).await.json();
     let documented = |method: &str, path: &str, reply: &Reply| {
