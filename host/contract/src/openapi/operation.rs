@@ -153,7 +153,7 @@ impl ServiceWriter<'_> {
                 responses.insert("204".to_owned(), success);
             }
         }
-        for (status, name) in problems.named(self.contract, operation) {
+        for (status, name) in problems.named(operation) {
             let reference = format!("#/components/responses/{name}");
             responses.insert(status.to_string(), json!({ "$ref": reference }));
         }

@@ -1,7 +1,7 @@
 //! The problems that an operation may answer with, and the responses that tell them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 use truc_model::{Code, Fault, Problem};
@@ -31,6 +31,7 @@ struct Told<'a> {
 type Codes<'a> = BTreeMap<&'a str, Told<'a>>;
 
 struct Response<'a> {
+    status: u16,
     name: String,
     codes: Codes<'a>,
     used: bool,
@@ -39,42 +40,47 @@ struct Response<'a> {
 /// The responses that tell the problems of a contract; most operations share most of theirs.
 pub(super) struct Responses<'a> {
     prefix: String,
-    /// By status and by what is told.
-    by_content: BTreeMap<(u16, String), Response<'a>>,
+    list: Vec<Response<'a>>,
+    /// Places in the list, by the operation's name.
+    by_operation: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Responses<'a> {
-    /// Every response of a contract, with a name that begins with a prefix. Those of later operations, and of statuses
-    /// that have one already, are numbered.
+    /// Every response of a contract, with a name that begins with a prefix; of those that tell other problems under the
+    /// same status, the second and later ones are numbered.
     pub(super) fn of(contract: &'a Contract, prefix: &str) -> Self {
         let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
-        let mut by_content = BTreeMap::new();
+        let mut list = Vec::new();
+        let mut by_content: HashMap<(u16, String), usize> = HashMap::new();
+        let mut by_operation = HashMap::with_capacity(contract.operations.len());
         for operation in &contract.operations {
-            for (status, codes) in problems(contract, operation) {
-                by_content.entry((status, content(&codes))).or_insert_with(|| {
+            let places = problems(contract, operation).into_iter().map(|(status, codes)| {
+                *by_content.entry((status, content(&codes))).or_insert_with(|| {
                     let count = counts.entry(status).or_default();
                     *count += 1;
                     let name = match count {
                         1 => format!("{prefix}Problem{status}"),
                         _ => format!("{prefix}Problem{status}-{count}"),
                     };
-                    Response { name, codes, used: false }
-                });
-            }
+                    list.push(Response { status, name, codes, used: false });
+                    list.len() - 1
+                })
+            });
+            by_operation.insert(operation.name.as_str(), places.collect());
         }
-        Self { prefix: prefix.to_owned(), by_content }
+        Self { prefix: prefix.to_owned(), list, by_operation }
     }
 
     /// The responses of an operation, by status; they are used from now on.
-    pub(super) fn named(&mut self, contract: &Contract, operation: &Operation) -> Vec<(u16, String)> {
-        let statuses = problems(contract, operation).into_iter();
-        statuses
-            .filter_map(|(status, codes)| {
-                let response = self.by_content.get_mut(&(status, content(&codes)))?;
+    pub(super) fn named(&mut self, operation: &Operation) -> Vec<(u16, String)> {
+        let mut named = Vec::new();
+        for place in self.by_operation.get(operation.name.as_str()).into_iter().flatten() {
+            if let Some(response) = self.list.get_mut(*place) {
                 response.used = true;
-                Some((status, response.name.clone()))
-            })
-            .collect()
+                named.push((response.status, response.name.clone()));
+            }
+        }
+        named
     }
 
     /// The used ones, and the schemas that they alone refer to.
@@ -84,19 +90,19 @@ impl<'a> Responses<'a> {
     ) -> (BTreeMap<String, Value>, BTreeMap<String, Value>) {
         let mut responses = BTreeMap::new();
         let mut schemas = BTreeMap::new();
-        for ((status, _), response) in self.by_content.iter().filter(|(_, response)| response.used) {
+        for Response { status, name, codes, .. } in self.list.iter().filter(|response| response.used) {
             let mut reference = References::Components("").to(PROBLEM_DETAILS);
-            if let Some(schema) = with_value(writer, &response.codes) {
+            if let Some(schema) = with_value(writer, codes) {
                 // `ProblemDetails-422` for `Problem422`; types of contracts have no hyphen in their names.
-                let number = response.name.rsplit("Problem").next().unwrap_or_default();
-                let name = format!("{}{PROBLEM_DETAILS}-{number}", self.prefix);
-                reference = References::Components("").to(&name);
-                schemas.insert(name, schema);
+                let number = name.rsplit("Problem").next().unwrap_or_default();
+                let schema_name = format!("{}{PROBLEM_DETAILS}-{number}", self.prefix);
+                reference = References::Components("").to(&schema_name);
+                schemas.insert(schema_name, schema);
             }
             let lines: Vec<String> =
-                response.codes.iter().map(|(code, told)| format!("* `{code}`: {}", told.title)).collect();
+                codes.iter().map(|(code, told)| format!("* `{code}`: {}", told.title)).collect();
             let mut content = Map::from_iter([("schema".to_owned(), json!({ "$ref": reference }))]);
-            let examples = examples(writer, *status, &response.codes);
+            let examples = examples(writer, *status, codes);
             if !examples.is_empty() {
                 content.insert("examples".to_owned(), Value::Object(examples));
             }
@@ -105,7 +111,7 @@ impl<'a> Responses<'a> {
                 "headers": headers(*status),
                 "content": { "application/problem+json": content },
             });
-            responses.insert(response.name.clone(), described);
+            responses.insert(name.clone(), described);
         }
         (responses, schemas)
     }
