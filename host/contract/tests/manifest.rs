@@ -53,6 +53,7 @@ upstream-bytes = "256 KiB"
 request-bytes = "1MiB"
 response-bytes = "2MiB"
 cache-bytes = "0B"
+answer-cache-bytes = "1MiB"
 "#;
 
 fn told(text: &str) -> String {
@@ -79,6 +80,7 @@ fn a_good_manifest_says_everything_it_may() {
     assert_eq!(manifest.limits.upstream_bytes, Some(Bytes(256 << 10)));
     assert_eq!((manifest.limits.concurrency, manifest.limits.upstream_calls), (Some(512), Some(0)));
     assert_eq!(manifest.limits.cache_bytes, Some(Bytes(0)));
+    assert_eq!(manifest.limits.answer_cache_bytes, Some(Bytes(1 << 20)));
 }
 
 #[test]
@@ -166,6 +168,7 @@ upstream-bytes = "33MiB"
 request-bytes = "33MiB"
 response-bytes = "33MiB"
 cache-bytes = "65MiB"
+answer-cache-bytes = "65MiB"
 "#;
     assert_snapshot!(told(&text));
 }

@@ -155,7 +155,8 @@ fn nothing_is_made_up_against_a_pattern() {
 enum MetBy {
     /// Whoever calls any operation.
     EveryCall,
-    /// Whoever calls an operation with a body, with personal data, or with an answer that may be none.
+    /// Whoever calls an operation with a body, with personal data, that changes something, or with an answer that may be
+    /// none.
     SomeCalls,
     /// Whoever calls an operation whose error type has a case of that name.
     Cases,
@@ -191,6 +192,9 @@ fn met_by(code: Code) -> MetBy {
         | Code::BodyTooLarge
         | Code::UnsupportedMediaType
         | Code::PurposeRequired
+        | Code::IdempotencyKeyInUse
+        | Code::IdempotencyKeyReused
+        | Code::OutcomeUnknown
         | Code::NotFound => MetBy::SomeCalls,
         Code::Invalid
         | Code::Denied
@@ -251,6 +255,11 @@ fn every_problem_of_every_operation_is_documented() {
             }
             if operation.pii.is_some() {
                 documented(422, "purpose-required");
+            }
+            if !operation.method.is_safe() {
+                documented(409, "idempotency-key-in-use");
+                documented(422, "idempotency-key-reused");
+                documented(409, "outcome-unknown");
             }
             let success = if operation.ok.is_some() { "200" } else { "204" };
             assert!(responses.get(success).is_some(), "{name}: {}", operation.name);

@@ -14,6 +14,7 @@ use truc_store::connectors::ConnectorRow;
 use truc_store::services::{NewRevision, RevisionRow};
 use truc_store::{Store, StoreError};
 
+use crate::answers::Answers;
 use crate::components::Components;
 use crate::documents::RevisionDocuments;
 use crate::error::{FleetError, SettingFault};
@@ -364,6 +365,7 @@ impl Fleet {
                 .map(|operation| OperationMeters::of(name, &operation.name))
                 .collect(),
             routes,
+            answers: Answers::new(environment.limits.answer_cache_bytes),
             major: contract.id.version.major,
             environment: Arc::new(environment),
             admission: before.map(|revision| revision.admission.clone()).unwrap_or_default(),

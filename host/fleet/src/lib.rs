@@ -4,6 +4,7 @@
 //! connector's manifest, binds them, and makes a new revision active. Both end in a new [`Snapshot`] that takes the
 //! place of the old one in one step; a call keeps the one it began with. Everything that fails, fails before that step.
 
+mod answers;
 mod components;
 mod documents;
 mod error;
@@ -13,6 +14,7 @@ mod routes;
 mod settings;
 mod snapshot;
 
+pub use answers::{Answers, KeptAnswer};
 pub use components::Components;
 pub use documents::{Document, RevisionDocuments};
 pub use error::{FleetError, SettingFault};

@@ -8,6 +8,7 @@ use truc_identity::{Caller, Directory};
 use truc_model::{AgencyCode, Digest, ServiceName, Timestamp};
 use truc_sandbox::{Environment, Program};
 
+use crate::answers::Answers;
 use crate::documents::{self, AgencyDocuments, Document, RevisionDocuments};
 use crate::meters::OperationMeters;
 use crate::routes::Routes;
@@ -30,6 +31,8 @@ pub struct Revision {
     pub routes: Routes,
     /// What is counted of each operation, by its index in the contract.
     pub meters: Box<[OperationMeters]>,
+    /// The answers it keeps.
+    pub answers: Answers,
     /// Its documents.
     pub documents: RevisionDocuments,
     /// The major version of the contract: the `{major}` of its routes.

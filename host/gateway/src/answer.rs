@@ -1,13 +1,15 @@
 //! Answers: status, headers, document.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use truc_contract::Method;
+use truc_contract::{Method, openapi};
 use truc_model::{Code, Problem, RequestId};
 
-use crate::head::REQUEST_ID;
+use crate::head::{REPLAYED, REQUEST_ID};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -42,6 +44,43 @@ pub(crate) fn problem(problem: &Problem, id: RequestId) -> Answer {
     }
     if let Some(seconds) = problem.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// An answer that was given before, with the body it had then.
+pub(crate) fn again(status: u16, content_type: Option<&str>, body: Vec<u8>) -> Answer {
+    let mut answer = success(status, body);
+    let headers = answer.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    if let Some(value) = content_type.and_then(|text| HeaderValue::from_str(text).ok()) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    headers.insert(&REPLAYED, HeaderValue::from_static("true"));
+    answer
+}
+
+/// An answer that may be used for some seconds, by the same caller for the same purpose; without content for a caller
+/// that has it already (RFC 9110, section 15.4.5, and RFC 9111).
+pub(crate) fn lasting(content: Option<Bytes>, tag: &str, seconds: u32) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::new()));
+    let headers = answer.headers_mut();
+    let texts = [
+        (CACHE_CONTROL, format!("private, max-age={seconds}")),
+        (ETAG, tag.to_owned()),
+        (VARY, format!("authorization, {}, {}", openapi::PURPOSE_HEADER, openapi::DOSSIER_HEADER)),
+    ];
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    }
+    match content {
+        Some(content) => {
+            headers.insert(CONTENT_TYPE, JSON.clone());
+            *answer.body_mut() = Full::new(content);
+        }
+        None => *answer.status_mut() = StatusCode::NOT_MODIFIED,
     }
     answer
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -18,6 +18,7 @@ use truc_identity::Caller;
 use truc_model::{Code, Problem, RequestId, Timestamp};
 
 use crate::answer::{self, Answer};
+use crate::conditional;
 use crate::head::{self, ApiPath};
 use crate::server::Gateway;
 
@@ -132,7 +133,7 @@ fn answer(
     caching: &'static str,
     headers: &HeaderMap,
 ) -> Answer {
-    let mut answer = if matches(headers, &document.tag) {
+    let mut answer = if conditional::has(headers, &document.tag) {
         let mut answer = Response::new(Full::new(Bytes::new()));
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         answer
@@ -146,36 +147,4 @@ fn answer(
         answer.headers_mut().insert(ETAG, tag);
     }
     answer
-}
-
-/// Whether the caller has this representation already (RFC 9110, section 13.1.2): weak comparison with any of the tags
-/// that `If-None-Match` lists.
-fn matches(headers: &HeaderMap, tag: &str) -> bool {
-    let listed = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    listed
-        .flat_map(|value| value.split(','))
-        .map(|listed| listed.trim())
-        .any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_listed_tag_matches() {
-        let with = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(IF_NONE_MATCH, value.parse().unwrap());
-            }
-            matches(&headers, "\"a\"")
-        };
-        for yes in [&["\"a\""][..], &["W/\"a\""], &["\"b\", \"a\""], &["\"b\"", "\"a\""], &["*"]] {
-            assert!(with(yes), "{yes:?}");
-        }
-        for no in [&[][..], &["\"b\""], &["a"], &["\"a"], &["W/\"b\""]] {
-            assert!(!with(no), "{no:?}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! One request from its arrival to its recorded answer: the way of a call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,19 +11,22 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use truc_contract::Operation;
-use truc_fleet::{Revision, RouteMatch, Snapshot};
+use truc_fleet::{Permit, Revision, RouteMatch, Snapshot};
 use truc_identity::{AuthError, Caller};
-use truc_ledger::Intent;
-use truc_model::{Code, Exchange, Millis, Problem, RequestId};
-use truc_sandbox::{Arguments, CallError, CallerInfo, Input};
+use truc_ledger::{Intent, KeyedRequest};
+use truc_model::{Code, Millis, Problem, RequestId};
+use truc_sandbox::{Arguments, CallError, CallerInfo, Input, Prepared};
 
 use crate::answer::{self, Answer};
 use crate::documents;
 use crate::head::{self, ApiPath};
+use crate::kept;
+use crate::keyed;
+use crate::record::{End, Record};
 use crate::server::{Gateway, Recording};
 
 /// Serves one request.
-pub(crate) async fn serve(gateway: &Gateway, request: Request<Incoming>) -> Answer {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     let received_at = gateway.clock.now();
     let id = head::request_id(request.headers(), received_at);
     let trace = head::trace(request.headers(), id);
@@ -58,39 +61,69 @@ fn ready(gateway: &Gateway) -> Answer {
 
 /// An exchange: whatever comes of it is recorded before it is answered.
 async fn exchange(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     request: Request<Incoming>,
     id: RequestId,
     received_at: truc_model::Timestamp,
 ) -> Answer {
-    let mut record = Record::begin(gateway, id, received_at);
-    let (mut answer, problem, cause) = match answer(gateway, request, &mut record).await {
-        Ok(answer) => (answer, None, None),
-        Err(refusal) => {
-            let mut answer = answer::problem(&refusal.problem, id);
-            answer::set_allow_if_any(&mut answer, &refusal.allowed);
-            (answer, Some(refusal.problem), refusal.cause)
-        }
+    let mut record = Record::begin(gateway.clone(), id, received_at);
+    let result = match arrive(gateway, request, &mut record).await {
+        Ok(Arrived::Call(call)) => call.run(gateway, &mut record).await,
+        Ok(Arrived::Keyed(call, key)) => return keyed::run(gateway, call, key, record).await,
+        Ok(Arrived::Answered(answer)) => Ok(answer),
+        Err(refusal) => Err(refusal),
     };
+    conclude(gateway, record, Outcome::of(result, id)).await
+}
+
+/// What a request comes to once everything that can be refused beforehand was.
+enum Arrived {
+    /// A call that is let in and not begun.
+    Call(Call),
+    /// The same, with an idempotency key.
+    Keyed(Call, KeyedRequest),
+    /// An answer already: one that is kept for a while, or a description of what may be called.
+    Answered(Answer),
+}
+
+/// What is to be told and recorded of an exchange.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    /// The code, where the answer is a problem.
+    pub(crate) problem: Option<Cow<'static, str>>,
+    pub(crate) cause: Option<String>,
+}
+
+impl Outcome {
+    pub(crate) fn of(result: Result<Answer, Refusal>, id: RequestId) -> Self {
+        match result {
+            Ok(answer) => Self { answer, problem: None, cause: None },
+            Err(Refusal { problem, cause, allowed }) => {
+                let mut answer = answer::problem(&problem, id);
+                answer::set_allow_if_any(&mut answer, &allowed);
+                Self { answer, problem: Some(problem.code), cause }
+            }
+        }
+    }
+}
+
+/// Records the outcome, and gives the answer if that succeeded.
+pub(crate) async fn conclude(gateway: &Gateway, mut record: Record, outcome: Outcome) -> Answer {
+    let Outcome { mut answer, problem, cause } = outcome;
+    let id = record.exchange.id;
     let status = answer.status().as_u16();
-    if let Some(problem) = &problem
+    if let Some(code) = &problem
         && status >= 500
     {
         let (service, operation) = (record.exchange.service.as_ref(), record.exchange.operation.as_deref());
-        tracing::warn!(request.id = %id, service.name = service.map(|name| name.as_str()), operation, problem.code = %problem.code, cause, "request failed");
+        tracing::warn!(request.id = %id, service.name = service.map(|name| name.as_str()), operation, problem.code = %code, cause, "request failed");
     }
     let revision = record.exchange.revision;
     record.exchange.status = status;
     record.exchange.response_bytes = answer.body().size_hint().exact().unwrap_or_default();
-    record.exchange.problem = problem.map(|problem| problem.code.into_owned());
+    record.exchange.problem = problem.map(Cow::into_owned);
     if let Err(error) = record.commit().await {
-        tracing::error!(request.id = %id, %error, "answer withheld: the exchange could not be recorded");
-        gateway.meters.unrecorded.increment(1);
-        let problem = Problem::new(
-            Code::LedgerUnavailable,
-            "What became of the request is not told because it could not be recorded. If it was to change something, ask for its state before repeating it.",
-        );
-        answer = answer::problem(&problem.with_retry_after(5), id);
+        answer = withheld(gateway, id, &error);
     }
     if let Some(revision) = revision {
         answer.headers_mut().insert(&head::REVISION, HeaderValue::from(revision));
@@ -98,10 +131,21 @@ async fn exchange(
     answer
 }
 
+/// The answer in place of one that cannot be given, as what became of the request could not be kept.
+pub(crate) fn withheld(gateway: &Gateway, id: RequestId, error: &dyn std::fmt::Display) -> Answer {
+    tracing::error!(request.id = %id, %error, "answer withheld: the exchange could not be recorded");
+    gateway.meters.unrecorded.increment(1);
+    let problem = Problem::new(
+        Code::LedgerUnavailable,
+        "What became of the request is not told because it could not be recorded. If it was to change something, ask for its state before repeating it.",
+    );
+    answer::problem(&problem.with_retry_after(5), id)
+}
+
 /// A refusal on its way to the caller and to the log.
-struct Refusal {
-    problem: Problem,
-    cause: Option<String>,
+pub(crate) struct Refusal {
+    pub(crate) problem: Problem,
+    pub(crate) cause: Option<String>,
     allowed: Vec<truc_contract::Method>,
 }
 
@@ -117,11 +161,18 @@ impl From<Problem> for Refusal {
     }
 }
 
-async fn answer(
+impl Refusal {
+    pub(crate) fn with_cause(problem: Problem, cause: impl std::fmt::Display) -> Self {
+        Self { problem, cause: Some(cause.to_string()), allowed: Vec::new() }
+    }
+}
+
+/// Everything from the head to the moment when the connector could be called.
+async fn arrive(
     gateway: &Gateway,
     request: Request<Incoming>,
-    record: &mut Record<'_>,
-) -> Result<Answer, Refusal> {
+    record: &mut Record,
+) -> Result<Arrived, Refusal> {
     let (head, body) = request.into_parts();
     head::check_size(&head.headers)?;
     let path = head.uri.path();
@@ -131,17 +182,23 @@ async fn answer(
     }
     let snapshot = gateway.fleet.snapshot();
 
-    let caller = authenticate(&snapshot, &head.headers)?.clone();
+    let api_key = head::key(&head.headers)?;
+    let caller = authenticate(&snapshot, api_key)?.clone();
     record.exchange.agency = Some(caller.agency.clone());
     record.exchange.account = Some(caller.account.clone());
     record.exchange.purpose = head::purpose(&head.headers)?;
     record.exchange.dossier = head::dossier(&head.headers)?;
+    let key = match head.method.is_safe() {
+        true => None,
+        false => head::idempotency_key(&head.headers)?,
+    };
 
     if path == documents::AGENCY_DOCUMENT {
         return match head::method(&head.method).filter(|method| documents::METHODS.contains(method)) {
             Some(_) => {
                 let now = record.exchange.received_at;
-                Ok(documents::of_agency(gateway, &snapshot, &caller, now, &head.headers).await?)
+                let document = documents::of_agency(gateway, &snapshot, &caller, now, &head.headers).await?;
+                Ok(Arrived::Answered(document))
             }
             None => Err(Refusal::of_method(&documents::METHODS)),
         };
@@ -176,40 +233,123 @@ async fn answer(
     let body = read_body(gateway, operation, &head.headers, body, limits.request_bytes.as_usize()).await?;
     record.exchange.request_bytes = body.len() as u64;
     let arguments = Arguments { path: &parameters, query: head.uri.query(), body: &body };
-    let prepared = gateway.sandbox.prepare(&revision.program, index, &arguments)?;
-    let Some(_permit) = revision.admit() else {
-        return Err(Problem::new(Code::TooBusy, "Send the request again a little later.")
-            .with_retry_after(1)
-            .into());
-    };
-    if !operation.method.is_safe() {
-        intend(gateway, &caller, revision, operation, record).await?;
+    if let (Some(lifetime), Some(_)) = (operation.cache, &operation.ok) {
+        let asked =
+            kept::Asked { revision, index, lifetime, route: api.route, headers: &head.headers, arguments };
+        return kept::answer(gateway, asked, record).await.map(Arrived::Answered);
     }
-    let input = Input {
-        caller: CallerInfo {
-            agency: record.exchange.agency.clone(),
-            account: record.exchange.account.clone(),
-            purpose: record.exchange.purpose.clone(),
-            dossier: record.exchange.dossier.clone(),
-            request_id: record.exchange.id,
-        },
-        deadline: Instant::now() + limits.deadline.as_duration(),
-    };
-    let called = gateway.sandbox.call(&revision.program, prepared, &revision.environment, input).await;
-    match called {
-        Ok(answered) => {
-            record.exchange.upstream_calls = answered.upstream_calls;
-            Ok(answer::success(answered.status, answered.body))
+    let call = Call::admit(gateway, revision, index, &arguments)?;
+    let Some(key) = key else { return Ok(Arrived::Call(call)) };
+    let query = head.uri.query().unwrap_or_default();
+    let request = [head.method.as_str().as_bytes(), path.as_bytes(), query.as_bytes(), &body];
+    let key = KeyedRequest::new(&caller.agency, &caller.account, api_key, &key, &request)
+        .map_err(|error| Refusal::with_cause(Problem::new(Code::Internal, ""), error))?;
+    Ok(Arrived::Keyed(call, key))
+}
+
+/// A call that is let in.
+pub(crate) struct Call {
+    revision: Arc<Revision>,
+    index: usize,
+    prepared: Prepared,
+    _permit: Permit,
+}
+
+impl Call {
+    /// Checks the arguments, and takes a place among the service's calls.
+    pub(crate) fn admit(
+        gateway: &Gateway,
+        revision: &Arc<Revision>,
+        index: usize,
+        arguments: &Arguments<'_>,
+    ) -> Result<Self, Problem> {
+        let prepared = gateway.sandbox.prepare(&revision.program, index, arguments)?;
+        let permit = revision.admit().ok_or_else(|| {
+            Problem::new(Code::TooBusy, "Send the request again a little later.").with_retry_after(1)
+        })?;
+        Ok(Self { revision: revision.clone(), index, prepared, _permit: permit })
+    }
+
+    /// How long it may take.
+    pub(crate) fn deadline(&self) -> Millis {
+        self.revision.environment.limits.deadline
+    }
+
+    async fn run(self, gateway: &Gateway, record: &mut Record) -> Result<Answer, Refusal> {
+        self.intend(gateway, record).await?;
+        let deadline = Instant::now() + self.deadline().as_duration();
+        let called = self.perform(gateway, record, deadline).await;
+        called.map(|answered| answer::success(answered.status, answered.body)).map_err(Refusal::from)
+    }
+
+    /// Records what is about to be done, if it is to change something.
+    pub(crate) async fn intend(&self, gateway: &Gateway, record: &mut Record) -> Result<(), Refusal> {
+        let operation = self.revision.program.contract().operations.get(self.index);
+        let changes = operation.is_none_or(|operation| !operation.method.is_safe());
+        if !changes || gateway.settings.recording == Recording::None {
+            return Ok(());
         }
-        Err(CallError { problem, cause, upstream_calls }) => {
-            record.exchange.upstream_calls = upstream_calls;
-            Err(Refusal { problem, cause, allowed: Vec::new() })
-        }
+        let exchange = &record.exchange;
+        let (Some(agency), Some(account), Some(operation)) =
+            (exchange.agency.clone(), exchange.account.clone(), exchange.operation.clone())
+        else {
+            return Err(Problem::new(Code::Internal, "").into());
+        };
+        let intent = Intent {
+            id: exchange.id,
+            received_at: exchange.received_at,
+            agency,
+            account,
+            service: self.revision.environment.service.clone(),
+            revision: self.revision.environment.revision,
+            operation,
+            purpose: exchange.purpose.clone(),
+            dossier: exchange.dossier.clone(),
+        };
+        gateway.ledger.intend(intent).await.map_err(nothing_done)?;
+        record.end = End::Unknown;
+        Ok(())
+    }
+
+    /// Calls the connector.
+    pub(crate) async fn perform(
+        self,
+        gateway: &Gateway,
+        record: &mut Record,
+        deadline: Instant,
+    ) -> Result<truc_sandbox::Answer, CallError> {
+        let exchange = &mut record.exchange;
+        let caller = CallerInfo {
+            agency: exchange.agency.clone(),
+            account: exchange.account.clone(),
+            purpose: exchange.purpose.clone(),
+            dossier: exchange.dossier.clone(),
+            request_id: exchange.id,
+        };
+        let (revision, input) = (&self.revision, Input { caller, deadline });
+        let called =
+            gateway.sandbox.call(&revision.program, self.prepared, &revision.environment, input).await;
+        exchange.upstream_calls = match &called {
+            Ok(answered) => answered.upstream_calls,
+            Err(error) => error.upstream_calls,
+        };
+        called
     }
 }
 
-fn authenticate<'s>(snapshot: &'s Snapshot, headers: &HeaderMap) -> Result<&'s Arc<Caller>, Problem> {
-    let key = head::key(headers)?;
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        Self { problem: error.problem, cause: error.cause, allowed: Vec::new() }
+    }
+}
+
+/// The refusal of a call that could not be recorded, and was not begun.
+pub(crate) fn nothing_done(error: impl std::fmt::Display) -> Refusal {
+    let problem = Problem::new(Code::LedgerUnavailable, "Nothing was done; send the request again.");
+    Refusal::with_cause(problem.with_retry_after(5), error)
+}
+
+fn authenticate<'s>(snapshot: &'s Snapshot, key: &str) -> Result<&'s Arc<Caller>, Problem> {
     snapshot.directory().authenticate(key).map_err(|error| match error {
         AuthError::Wrong => Problem::new(Code::WrongKey, "The key is unknown, was replaced or was removed."),
         AuthError::Suspended => {
@@ -232,7 +372,7 @@ fn authorise(
     caller: &Caller,
     revision: &Revision,
     operation: &Operation,
-    record: &Record<'_>,
+    record: &Record,
 ) -> Result<(), Problem> {
     let service = &revision.environment.service;
     let may = caller.may(service, operation.name.as_str(), record.exchange.received_at);
@@ -246,37 +386,6 @@ fn authorise(
         );
         return Err(Problem::new(Code::PurposeRequired, detail));
     }
-    Ok(())
-}
-
-async fn intend(
-    gateway: &Gateway,
-    caller: &Caller,
-    revision: &Revision,
-    operation: &Operation,
-    record: &mut Record<'_>,
-) -> Result<(), Refusal> {
-    if gateway.settings.recording == Recording::None {
-        return Ok(());
-    }
-    let intent = Intent {
-        id: record.exchange.id,
-        received_at: record.exchange.received_at,
-        agency: caller.agency.clone(),
-        account: caller.account.clone(),
-        service: revision.environment.service.clone(),
-        revision: revision.environment.revision,
-        operation: operation.name.to_shared(),
-        purpose: record.exchange.purpose.clone(),
-        dossier: record.exchange.dossier.clone(),
-    };
-    gateway.ledger.intend(intent).await.map_err(|error| Refusal {
-        problem: Problem::new(Code::LedgerUnavailable, "Nothing was done; send the request again.")
-            .with_retry_after(5),
-        cause: Some(error.to_string()),
-        allowed: Vec::new(),
-    })?;
-    record.end = End::Unknown;
     Ok(())
 }
 
@@ -360,104 +469,4 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     } else {
         refuse("Send JSON with `Content-Type: application/json`.")
     }
-}
-
-/// The record of an exchange under way.
-///
-/// One that is dropped before it is committed belongs to a caller that left, or to a connection that was cut. Where
-/// nothing was to be changed upstream it is recorded as abandoned; where an intent was recorded, nobody knows how far
-/// the operation came, and the intent stays without an outcome.
-struct Record<'g> {
-    gateway: &'g Gateway,
-    exchange: Exchange,
-    arrived: Instant,
-    operation: Option<(Arc<Revision>, usize)>,
-    end: End,
-}
-
-/// What a record that is dropped says of its exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// It was abandoned before anything was changed.
-    Abandoned,
-    /// An operation that changes something was under way.
-    Unknown,
-    /// It is recorded.
-    Recorded,
-}
-
-impl<'g> Record<'g> {
-    fn begin(gateway: &'g Gateway, id: RequestId, received_at: truc_model::Timestamp) -> Self {
-        let exchange = Exchange {
-            id,
-            received_at,
-            agency: None,
-            account: None,
-            service: None,
-            revision: None,
-            operation: None,
-            purpose: None,
-            dossier: None,
-            status: Code::Abandoned.status(),
-            problem: Some(Code::Abandoned.as_str().to_owned()),
-            duration: 0,
-            request_bytes: 0,
-            response_bytes: 0,
-            upstream_calls: 0,
-        };
-        Self { gateway, exchange, arrived: Instant::now(), operation: None, end: End::Abandoned }
-    }
-
-    fn found(&mut self, revision: Arc<Revision>, index: usize, operation: &Operation) {
-        self.exchange.operation = Some(operation.name.to_shared());
-        self.operation = Some((revision, index));
-    }
-
-    /// Counts the exchange and has it recorded; it is on the disk when this returns `Ok`.
-    async fn commit(mut self) -> Result<(), truc_ledger::LedgerError> {
-        self.close();
-        self.end = End::Recorded;
-        match self.gateway.settings.recording {
-            Recording::All => self.gateway.ledger.record(self.exchange.clone()).await,
-            Recording::None => Ok(()),
-        }
-    }
-
-    fn close(&mut self) {
-        let duration = self.arrived.elapsed();
-        self.exchange.duration = micros(duration);
-        let meters = self.operation.as_ref().and_then(|(revision, index)| revision.meters.get(*index));
-        match meters {
-            Some(meters) => meters.answered(self.exchange.status, duration),
-            None if self.exchange.status >= 400 => self.gateway.meters.refused.increment(1),
-            None => {}
-        }
-    }
-}
-
-impl Drop for Record<'_> {
-    fn drop(&mut self) {
-        if self.end == End::Recorded || self.gateway.settings.recording == Recording::None {
-            return;
-        }
-        if std::thread::panicking() {
-            self.exchange.status = Code::Internal.status();
-            self.exchange.problem = Some(Code::Internal.as_str().to_owned());
-        }
-        self.close();
-        if self.end == End::Unknown {
-            tracing::warn!(request.id = %self.exchange.id, "an operation under way was abandoned: its end is unknown");
-            return;
-        }
-        let (ledger, exchange) = (self.gateway.ledger.clone(), self.exchange.clone());
-        self.gateway.tasks.spawn(async move {
-            if let Err(error) = ledger.record(exchange).await {
-                tracing::error!(%error, "an abandoned exchange could not be recorded");
-            }
-        });
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -15,11 +15,15 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 const MAX_PURPOSE: usize = 200;
 /// Characters of a dossier's name.
 const MAX_DOSSIER: usize = 100;
+/// Characters of an idempotency key.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static(openapi::REQUEST_ID_HEADER);
 pub(crate) static REVISION: HeaderName = HeaderName::from_static(openapi::REVISION_HEADER);
 static PURPOSE: HeaderName = HeaderName::from_static(openapi::PURPOSE_HEADER);
 static DOSSIER: HeaderName = HeaderName::from_static(openapi::DOSSIER_HEADER);
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(openapi::IDEMPOTENCY_KEY_HEADER);
+pub(crate) static REPLAYED: HeaderName = HeaderName::from_static(openapi::REPLAYED_HEADER);
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The request's identifier: the caller's, where it sent a UUID, else a new one.
@@ -188,6 +192,40 @@ fn text(headers: &HeaderMap, name: &HeaderName, most: usize) -> Result<Option<St
     }
 }
 
+/// The idempotency key: a string of structured fields (RFC 9651, section 3.3.3) as the IETF draft has it, or the same
+/// without quotes, as many clients send it.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let key = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().ok().and_then(unquoted),
+        (Some(_), Some(_)) => None,
+    };
+    let sound = |key: &String| {
+        (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    key.filter(sound).map(Some).ok_or_else(|| {
+        let detail = format!(
+            "Send the header `{IDEMPOTENCY_KEY}` once, with 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters, with or without quotes around them."
+        );
+        Problem::new(Code::MalformedRequest, detail)
+    })
+}
+
+/// The text of a string of structured fields; anything that does not begin with a quote stands for itself.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(inner) = value.strip_prefix('"') else { return Some(value.to_owned()) };
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner.chars();
+    loop {
+        match rest.next()? {
+            '"' => return rest.as_str().is_empty().then_some(text),
+            '\\' => text.push(rest.next().filter(|escaped| matches!(escaped, '"' | '\\'))?),
+            other => text.push(other),
+        }
+    }
+}
+
 /// The method, if operations can have it.
 pub(crate) fn method(method: &http::Method) -> Option<Method> {
     match *method {
@@ -230,6 +268,46 @@ mod tests {
         ] {
             assert!(check_path(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn idempotency_keys_come_bare_or_quoted_and_once() {
+        let with = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(&IDEMPOTENCY_KEY, value.parse().unwrap());
+            }
+            idempotency_key(&headers).map_err(|problem| problem.code)
+        };
+        assert_eq!(with(&[]), Ok(None));
+        let long = "k".repeat(255);
+        for (sent, key) in [
+            ("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+            ("\"order-1\"", "order-1"),
+            (r#""a\"b\\c""#, r#"a"b\c"#),
+            ("a\"b\\c", "a\"b\\c"),
+            (&long, &long),
+        ] {
+            assert_eq!(with(&[sent]), Ok(Some(key.to_owned())), "{sent}");
+        }
+        let (longer, spaced) = ("k".repeat(256), "\"a b\"");
+        for wrong in [
+            "",
+            "\"\"",
+            "\"",
+            "\"a",
+            "\"a\"b",
+            "\"a\";p=1",
+            r#""a\b""#,
+            r#""a\"#,
+            "a b",
+            "a\tb",
+            spaced,
+            &longer,
+        ] {
+            assert_eq!(with(&[wrong]), Err("malformed-request".into()), "{wrong}");
+        }
+        assert!(with(&["a", "a"]).is_err());
     }
 
     #[test]

@@ -1,23 +1,31 @@
 //! The data plane: HTTP in, operation out.
 //!
 //! ```text
-//! server    connections: how many, how long a head may take, graceful end (patience: slow readers)
-//! head      request id, trace, path in normal form, key
-//! exchange  one request: who? may they? → body → intent → call → outcome → answer
-//! documents descriptions of what is served
-//! answer    bodies and headers
-//! meters    what is counted
+//! server       connections: how many, how long a head may take, graceful end (patience: slow readers)
+//! head         request id, trace, path in normal form, keys
+//! exchange     one request: who? may they? → body → intent → call → outcome → answer
+//! keyed        the same with an idempotency key: … → claim → intent → call → completion → outcome → answer
+//! kept         the same for answers that may be used for a while
+//! record       what is recorded of an exchange, however it ends
+//! documents    descriptions of what is served
+//! conditional  If-None-Match
+//! answer       bodies and headers
+//! meters       what is counted
 //! ```
 //!
 //! Nothing here knows a national system, a WIT type or a table. What is served comes from the fleet's snapshot; a call
 //! keeps the one it began with.
 
 mod answer;
+mod conditional;
 mod documents;
 mod exchange;
 mod head;
+mod kept;
+mod keyed;
 mod meters;
 mod patience;
+mod record;
 mod server;
 
 pub use server::{Drained, Gateway, GatewaySettings, Recording};

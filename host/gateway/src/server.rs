@@ -11,6 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use truc_fleet::Fleet;
@@ -19,6 +20,7 @@ use truc_model::{Clock, Millis};
 use truc_sandbox::Sandbox;
 
 use crate::exchange;
+use crate::keyed;
 use crate::meters::Meters;
 use crate::patience::Patient;
 
@@ -42,6 +44,8 @@ pub struct GatewaySettings {
     pub drain: Millis,
     /// Whether exchanges are recorded.
     pub recording: Recording,
+    /// How long the answer to a request with an idempotency key is kept.
+    pub idempotency_retention: Millis,
 }
 
 /// Whether exchanges are recorded.
@@ -61,6 +65,7 @@ impl Default for GatewaySettings {
             body_timeout: Millis(30_000),
             drain: Millis(10_000),
             recording: Recording::All,
+            idempotency_retention: Millis(24 * 3_600_000),
         }
     }
 }
@@ -76,7 +81,7 @@ pub struct Gateway {
     pub(crate) stopping: CancellationToken,
     /// The turn of those who make agencies' documents.
     pub(crate) making_documents: Arc<Semaphore>,
-    /// Records of exchanges that were abandoned.
+    /// Calls that run to their end also without their caller, and records of exchanges that were abandoned.
     pub(crate) tasks: TaskTracker,
     connections: AtomicUsize,
 }
@@ -110,11 +115,12 @@ impl Gateway {
         })
     }
 
-    /// Serves until `stop`; then takes no more connections, lets requests under way end, and cuts what is left when the
-    /// bound has passed.
+    /// Serves until `stop`; then takes no more connections, lets requests under way end, also those with an idempotency
+    /// key whose callers have left, and cuts what is left when the bound has passed.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> Drained {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
+        self.tasks.spawn(keyed::purge(self.clone()));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -132,13 +138,17 @@ impl Gateway {
         }
         self.stopping.cancel();
         drop(listener);
-        let bound = self.settings.drain.as_duration();
-        let drained = tokio::time::timeout(bound, graceful.shutdown()).await;
+        let end = Instant::now() + self.settings.drain.as_duration();
+        let drained = tokio::time::timeout_at(end, graceful.shutdown()).await;
         let cut = if drained.is_ok() { 0 } else { self.connections.load(Ordering::Acquire) };
         connections.shutdown().await;
         self.tasks.close();
-        if tokio::time::timeout(LAST_RECORDS, self.tasks.wait()).await.is_err() {
-            tracing::error!("records of cut connections did not end in time");
+        let end = end.max(Instant::now() + LAST_RECORDS);
+        if tokio::time::timeout_at(end, self.tasks.wait()).await.is_err() {
+            tracing::error!(
+                left = self.tasks.len(),
+                "calls without a caller, or records of cut connections, did not end in time"
+            );
         }
         Drained { cut }
     }

@@ -7,7 +7,11 @@
 //! Waiting is bounded without a timer per exchange: a full queue refuses at once, and the writer gives a batch up when
 //! its oldest entry has waited long enough. Whoever is told of an error must not answer the caller with the outcome.
 //! What is recorded, and how, is the store's affair: see [`truc_store::exchanges`].
+//!
+//! Beside the exchanges stand the answers to requests with an idempotency key; see [`Keys`].
 
+mod keys;
+mod seal;
 mod writer;
 
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use truc_model::Exchange;
 pub use truc_store::exchanges::{Cursor, CursorError, End, Entry, Filter, Intent, Page};
 use truc_store::{Store, StoreError};
 
+pub use crate::keys::{Claimed, FirstAnswer, Held, KeyError, KeyUse, KeyedRequest, Keys};
 use crate::writer::{Message, Waiting};
 
 /// What a ledger may hold and how long anyone waits for it.
@@ -94,6 +99,11 @@ impl Ledger {
     /// As [`truc_store::exchanges::Exchanges::list`].
     pub async fn list(&self, filter: &Filter) -> Result<Page, StoreError> {
         self.store.exchanges().list(filter).await
+    }
+
+    /// The idempotency keys.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys { store: &self.store }
     }
 
     /// Closes the ledger, for all clones: what waits is still recorded, within the bound on waiting; what comes later is

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Bytes(pub u64);
 
-/// A span of time in milliseconds; written with a unit: `200ms`, `5s`, `1min`.
+/// A span of time in milliseconds; written with a unit: `200ms`, `5s`, `1min`, `24h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Millis(pub u64);
@@ -48,7 +48,7 @@ fn write_quantity(f: &mut fmt::Formatter<'_>, number: u64, factors: &[(&str, u64
 }
 
 const BYTES: &[(&str, u64)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("min", 60_000)];
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
 
 macro_rules! quantity {
     ($name:ident, $what:literal, $units:literal, $factors:ident) => {
@@ -89,7 +89,7 @@ macro_rules! quantity {
 }
 
 quantity!(Bytes, "a size", "`B`, `KiB`, `MiB`, `GiB`", BYTES);
-quantity!(Millis, "a time", "`ms`, `s`, `min`", TIMES);
+quantity!(Millis, "a time", "`ms`, `s`, `min`, `h`", TIMES);
 
 impl Millis {
     /// The same span as the standard library's type.
@@ -160,6 +160,7 @@ fn camel(snake: &'static str) -> &'static str {
         "request_bytes" => "requestBytes",
         "response_bytes" => "responseBytes",
         "cache_bytes" => "cacheBytes",
+        "answer_cache_bytes" => "answerCacheBytes",
         same => same,
     }
 }
@@ -183,6 +184,8 @@ limits! {
     response_bytes: Bytes = Bytes(8 << 20), at most Bytes(32 << 20);
     /// Bytes that the service's cache holds.
     cache_bytes: Bytes = Bytes(4 << 20), at most Bytes(64 << 20);
+    /// Bytes of answers that are kept to be given again (`@cache`); with 0 none are.
+    answer_cache_bytes: Bytes = Bytes(4 << 20), at most Bytes(64 << 20);
 }
 
 impl LimitsPatch {
@@ -210,6 +213,8 @@ mod tests {
         assert_eq!(Bytes(2048).to_string(), "2KiB");
         assert_eq!("1min".parse(), Ok(Millis(60_000)));
         assert_eq!(Millis(0).to_string(), "0ms");
+        assert_eq!("24h".parse(), Ok(Millis(86_400_000)));
+        assert_eq!(Millis(5_400_000).to_string(), "90min");
         for wrong in ["", "64", "MiB", "64 MB", "-1s", "1.5s", "99999999999GiB"] {
             assert!(wrong.parse::<Bytes>().is_err(), "{wrong}");
         }

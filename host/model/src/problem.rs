@@ -65,6 +65,12 @@ codes! {
     InvalidRequest, "invalid-request", 422, "The request does not fit the contract";
     /// The operation touches personal data and the caller stated no purpose.
     PurposeRequired, "purpose-required", 422, "The operation needs a stated purpose";
+    /// The idempotency key belongs to a request that is under way.
+    IdempotencyKeyInUse, "idempotency-key-in-use", 409, "A request with this idempotency key is under way";
+    /// The idempotency key belongs to another request.
+    IdempotencyKeyReused, "idempotency-key-reused", 422, "The idempotency key belongs to another request";
+    /// The request with the idempotency key was begun, and its answer cannot be given.
+    OutcomeUnknown, "outcome-unknown", 409, "What became of the first request with this idempotency key cannot be told";
     /// The caller left before the answer; only the ledger shows it.
     Abandoned, "abandoned", 499, "The caller left before the answer";
     /// The header section is too large.

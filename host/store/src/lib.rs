@@ -1,9 +1,9 @@
 //! Everything Trục remembers, in SQLite or in PostgreSQL. The only room that knows SQL.
 //!
-//! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`services`], [`agencies`] and
-//! [`exchanges`]. What the rows mean is decided in the rooms that own them. The tables are in `migrations/`, one
-//! portable text for both databases; the statements are the same for both too, except for the one that appends
-//! exchanges, which is where the time goes.
+//! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`services`], [`agencies`],
+//! [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
+//! `migrations/`, one portable text for both databases; the statements are the same for both too, except for the one
+//! that appends exchanges, which is where the time goes.
 //!
 //! Two promises hold for each function here. It ends within a bound: waiting for a connection, for a lock and for the
 //! statement are all limited. And it is whole: what it wrote is on the disk when it returns `Ok`, and when it returns
@@ -21,6 +21,7 @@ mod sqlite;
 pub mod agencies;
 pub mod connectors;
 pub mod exchanges;
+pub mod idempotency;
 pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -98,6 +99,11 @@ impl Store {
     /// The exchanges.
     pub fn exchanges(&self) -> exchanges::Exchanges<'_> {
         exchanges::Exchanges { store: self }
+    }
+
+    /// The idempotency keys.
+    pub fn idempotency(&self) -> idempotency::IdempotencyKeys<'_> {
+        idempotency::IdempotencyKeys { store: self }
     }
 
     /// Asks the database for a sign of life.

@@ -60,6 +60,9 @@ pub(crate) struct Api {
     /// From the wish to stop to the moment when calls under way are cut.
     #[serde(default = "default_drain")]
     pub(crate) drain: Millis,
+    /// How long the answer to a request with an idempotency key is kept.
+    #[serde(default)]
+    pub(crate) idempotency_retention: Retention,
 }
 
 /// Where operators call.
@@ -125,6 +128,11 @@ pub(crate) struct Engine {
     pub(crate) instances: Option<Within<1, 4096>>,
 }
 
+/// How long answers are kept: an hour to a week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Millis")]
+pub(crate) struct Retention(pub(crate) Millis);
+
 /// The address of a database. It may hold a password and is never printed.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
@@ -134,6 +142,9 @@ pub(crate) struct DatabaseAddress(pub(crate) String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "i64")]
 pub(crate) struct Within<const LEAST: u32, const MOST: u32>(u32);
+
+/// Milliseconds in an hour.
+const HOUR: u64 = 3_600_000;
 
 fn default_connections() -> Within<1, 1_000_000> {
     Within(4096)
@@ -165,6 +176,24 @@ impl<const LEAST: u32, const MOST: u32> TryFrom<i64> for Within<LEAST, MOST> {
         match u32::try_from(number) {
             Ok(within) if (LEAST..=MOST).contains(&within) => Ok(Self(within)),
             _ => Err(format!("{number} is not a number from {LEAST} to {MOST}")),
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self(Millis(24 * HOUR))
+    }
+}
+
+impl TryFrom<Millis> for Retention {
+    type Error = String;
+
+    fn try_from(time: Millis) -> Result<Self, String> {
+        let (least, most) = (Millis(HOUR), Millis(7 * 24 * HOUR));
+        match (least..=most).contains(&time) {
+            true => Ok(Self(time)),
+            false => Err(format!("{time} is not a time from {least} to {most}")),
         }
     }
 }
@@ -396,6 +425,10 @@ mod tests {
                 .contains("SQLite only")
         );
         assert!(at("8081", "8080").contains("a port of its own"));
+        for (time, needle) in [("59min", "59min is not a time from 1h to 168h"), ("8d", "`min`, `h`")] {
+            let error = at("[admin]", &format!("idempotency-retention = \"{time}\"\n[admin]"));
+            assert!(error.contains(needle) && error.contains("line 4"), "{error}");
+        }
     }
 
     #[test]

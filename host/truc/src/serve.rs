@@ -105,6 +105,8 @@ impl Host {
 
         let store = open_store(config).await?;
         let ledger = Ledger::start(store.clone(), truc_ledger::Settings::default());
+        let interrupted = ledger.keys().interrupt().await;
+        interrupted.map_err(|error| Failure::new(Exit::Database, error))?;
         let fleet = Fleet::open(truc_fleet::Parts {
             identity: Identity::new(store.clone(), clock.clone()),
             sandbox: Arc::new(open_sandbox(config, data.artifacts)?),
@@ -308,6 +310,7 @@ fn gateway_settings(config: &Config) -> GatewaySettings {
         body_timeout: config.api.body_timeout,
         drain: config.api.drain,
         recording,
+        idempotency_retention: config.api.idempotency_retention.0,
     }
 }
 

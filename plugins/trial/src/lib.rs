@@ -119,6 +119,14 @@ impl powers::Guest for Connector {
         Ok(reply(&upstream("shelf").get("/items/{id}").parameter("id", id).send()?))
     }
 
+    fn look_up(id: String) -> Result<powers::Reply, Problem> {
+        Self::relay(id)
+    }
+
+    fn order(id: String) -> Result<powers::Reply, Problem> {
+        Self::relay(id)
+    }
+
     fn relay_all(ids: Vec<String>) -> Result<Vec<powers::Reply>, Problem> {
         let requests = ids.into_iter().map(|id| upstream("shelf").get("/items/{id}").parameter("id", id));
         send_all(requests).into_iter().map(|answer| Ok(reply(&answer?))).collect()

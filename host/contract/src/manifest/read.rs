@@ -143,6 +143,7 @@ fn limits(mut table: Table<'_>) -> LimitsPatch {
         request_bytes: table.take("request-bytes").and_then(size),
         response_bytes: table.take("response-bytes").and_then(size),
         cache_bytes: table.take("cache-bytes").and_then(size),
+        answer_cache_bytes: table.take("answer-cache-bytes").and_then(size),
     };
     for (field, value, ceiling) in patch.above(&Limits::ceilings()) {
         let detail = format!("{value} is more than the platform allows: write at most {ceiling}");

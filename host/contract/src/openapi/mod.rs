@@ -27,6 +27,10 @@ pub const DOSSIER_HEADER: &str = "truc-dossier";
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The header that tells which revision of the service answered.
 pub const REVISION_HEADER: &str = "truc-revision";
+/// The header in which a caller gives a request a key, so that repeating it repeats nothing upstream.
+pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
+/// The header that marks an answer that was given before.
+pub const REPLAYED_HEADER: &str = "idempotency-replayed";
 
 /// An agency, as the document of what it may call names it.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::problems::Responses;
 use super::service::ServiceWriter;
-use super::{DOSSIER_HEADER, PURPOSE_HEADER, REQUEST_ID_HEADER, REVISION_HEADER, operation_id};
+use super::{
+    DOSSIER_HEADER, IDEMPOTENCY_KEY_HEADER, PURPOSE_HEADER, REPLAYED_HEADER, REQUEST_ID_HEADER,
+    REVISION_HEADER, operation_id,
+};
 use crate::model::{Operation, Parameter, Place, Rules, Type};
 use crate::names::first_sentence;
 use crate::schema;
@@ -56,6 +59,12 @@ impl ServiceWriter<'_> {
             "description": "The dossier the call belongs to, kept in the ledger.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 100 },
         }));
+        if !operation.method.is_safe() {
+            list.push(idempotency_key_parameter());
+        }
+        if keeps_answers(operation) {
+            list.push(if_none_match_parameter());
+        }
         Value::Array(list)
     }
 
@@ -142,16 +151,22 @@ impl ServiceWriter<'_> {
                     "200".to_owned(),
                     json!({
                         "description": "Success.",
-                        "headers": success_headers(),
+                        "headers": success_headers(operation),
                         "content": { "application/json": content },
                     }),
                 );
             }
             None => {
-                let success =
-                    json!({ "description": "Success, without content.", "headers": success_headers() });
+                let success = json!({ "description": "Success, without content.", "headers": success_headers(operation) });
                 responses.insert("204".to_owned(), success);
             }
+        }
+        if keeps_answers(operation) {
+            let unchanged = json!({
+                "description": "Unchanged: the caller has the answer already.",
+                "headers": success_headers(operation),
+            });
+            responses.insert("304".to_owned(), unchanged);
         }
         for (status, name) in problems.named(operation) {
             let reference = format!("#/components/responses/{name}");
@@ -161,12 +176,53 @@ impl ServiceWriter<'_> {
     }
 }
 
-fn success_headers() -> Value {
+/// Whether answers may be used for a while, and carry a tag by which to ask whether they still hold.
+fn keeps_answers(operation: &Operation) -> bool {
+    operation.cache.is_some() && operation.ok.is_some()
+}
+
+fn idempotency_key_parameter() -> Value {
+    json!({
+        "name": IDEMPOTENCY_KEY_HEADER,
+        "in": "header",
+        "required": false,
+        "description": "A key of the caller's own for this request, with or without quotes around it. The same request with the same key gets the first answer again instead of being carried out twice.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    })
+}
+
+fn if_none_match_parameter() -> Value {
+    json!({
+        "name": "if-none-match",
+        "in": "header",
+        "required": false,
+        "description": "The tag of an answer that the caller has. If it still holds, the answer is 304.",
+        "schema": { "type": "string" },
+    })
+}
+
+fn success_headers(operation: &Operation) -> Value {
     let revision = json!({
         "description": "The number of the service's revision that answered.",
         "schema": { "type": "integer", "minimum": 1 },
     });
-    Value::Object(Map::from_iter([request_id_header(), (REVISION_HEADER.to_owned(), revision)]))
+    let mut headers = Map::from_iter([request_id_header(), (REVISION_HEADER.to_owned(), revision)]);
+    let mut add = |name: &str, description: &str| {
+        let described = json!({ "description": description, "schema": { "type": "string" } });
+        headers.insert(name.to_owned(), described);
+    };
+    if keeps_answers(operation) {
+        add("cache-control", "For how many seconds the answer may be used: `private, max-age=…`.");
+        add("etag", "The tag of the answer.");
+    }
+    if !operation.method.is_safe() {
+        add(
+            REPLAYED_HEADER,
+            "`true` where the answer was given before, to the same request with the same key.",
+        );
+    }
+    Value::Object(headers)
 }
 
 pub(super) fn request_id_header() -> (String, Value) {

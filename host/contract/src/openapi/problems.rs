@@ -218,7 +218,7 @@ fn problems<'a>(contract: &Contract, operation: &'a Operation) -> BTreeMap<u16, 
     }
     let mut own = |code: Code| {
         let retry_after = match code {
-            Code::TooBusy | Code::ShuttingDown => Some(1),
+            Code::TooBusy | Code::ShuttingDown | Code::IdempotencyKeyInUse => Some(1),
             Code::LedgerUnavailable => Some(5),
             _ => None,
         };
@@ -234,6 +234,11 @@ fn problems<'a>(contract: &Contract, operation: &'a Operation) -> BTreeMap<u16, 
     }
     if operation.pii.is_some() {
         own(Code::PurposeRequired);
+    }
+    if !operation.method.is_safe() {
+        [Code::IdempotencyKeyInUse, Code::IdempotencyKeyReused, Code::OutcomeUnknown]
+            .into_iter()
+            .for_each(&mut own);
     }
     if operation.takes_body() {
         [Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType].into_iter().for_each(&mut own);

@@ -165,6 +165,8 @@ pub struct Limits {
     pub response_bytes: String,
     /// What the service's cache holds.
     pub cache_bytes: String,
+    /// The answers that are kept to be given again.
+    pub answer_cache_bytes: String,
 }
 
 /// Limits to set; what is left out stays as it is. Sizes are written `64MiB`, times `5s`.
@@ -191,6 +193,8 @@ pub struct LimitsPatch {
     pub response_bytes: Option<String>,
     /// What the service's cache holds; at most `64MiB`.
     pub cache_bytes: Option<String>,
+    /// The answers that are kept to be given again; at most `64MiB`, none with `0B`.
+    pub answer_cache_bytes: Option<String>,
 }
 
 #[cfg(test)]
@@ -219,7 +223,8 @@ mod tests {
             },
             "limits": {
                 "memory": "1MiB", "cpu": "1ms", "deadline": "1s", "concurrency": 1, "upstreamCalls": 1,
-                "upstreamBytes": "1MiB", "requestBytes": "1MiB", "responseBytes": "1MiB", "cacheBytes": "1MiB"
+                "upstreamBytes": "1MiB", "requestBytes": "1MiB", "responseBytes": "1MiB", "cacheBytes": "1MiB",
+                "answerCacheBytes": "1MiB"
             }
         })
     }

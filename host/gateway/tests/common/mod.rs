@@ -18,13 +18,14 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use truc_egress::{Secrets, SystemResolver};
 use truc_fleet::{Components, Fleet, Parts, ServiceSettings};
 use truc_gateway::{Gateway, GatewaySettings};
 use truc_identity::Identity;
 use truc_ledger::{Entry, Filter, Ledger};
-use truc_model::{AccountName, AgencyCode, Exchange, Millis, SystemClock};
+use truc_model::{AccountName, AgencyCode, Clock, Exchange, Millis, SystemClock};
 use truc_sandbox::{Artifacts, EngineSettings, Sandbox};
 use truc_store::{Options, Store};
 
@@ -74,6 +75,16 @@ impl Host {
 
     /// Starts a host whose trial service has the given limits.
     pub(crate) async fn start_with(settings: GatewaySettings, options: Options, limits: Value) -> Self {
+        Self::start_at(Arc::new(SystemClock), settings, options, limits).await
+    }
+
+    /// Starts a host with a clock of the test's own.
+    pub(crate) async fn start_at(
+        clock: Arc<dyn Clock>,
+        settings: GatewaySettings,
+        options: Options,
+        limits: Value,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["components", "artifacts", "secrets"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
@@ -81,7 +92,6 @@ impl Host {
         std::fs::write(folder.path().join("secrets/seal"), "mật").expect("a secret");
         let database = format!("sqlite://{}", folder.path().join("truc.db").display());
         let store = Store::open_with(&database, options).await.expect("a store");
-        let clock = Arc::new(SystemClock);
         let identity = Identity::new(store.clone(), clock.clone());
         let artifacts = Artifacts::open(dir(&folder.path().join("artifacts"))).expect("artifacts");
         let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts).expect("a sandbox");
@@ -217,22 +227,40 @@ pub(crate) async fn grant_everything(fleet: &Fleet, agency: &str, account: &str)
 pub(crate) struct Shelf {
     pub(crate) address: SocketAddr,
     pub(crate) requests: Arc<AtomicUsize>,
+    /// Lets requests for the item `held` go on, one for each permit.
+    pub(crate) gate: Arc<Semaphore>,
 }
 
 impl Shelf {
+    /// How many requests came.
+    pub(crate) fn count(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many requests came.
+    pub(crate) async fn reached(&self, count: usize) {
+        bounded(async {
+            while self.count() < count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let requests = Arc::new(AtomicUsize::new(0));
+        let gate = Arc::new(Semaphore::new(0));
         tokio::spawn({
-            let requests = requests.clone();
+            let (requests, gate) = (requests.clone(), gate.clone());
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let requests = requests.clone();
+                    let (requests, gate) = (requests.clone(), gate.clone());
                     tokio::spawn(async move {
                         let service = service_fn(move |request| {
-                            requests.fetch_add(1, Ordering::SeqCst);
-                            shelf(request)
+                            let number = requests.fetch_add(1, Ordering::SeqCst) + 1;
+                            shelf(request, number, gate.clone())
                         });
                         let connection = hyper::server::conn::http1::Builder::new();
                         // A client that goes away ends its connection with an error.
@@ -241,11 +269,15 @@ impl Shelf {
                 }
             }
         });
-        Self { address, requests }
+        Self { address, requests, gate }
     }
 }
 
-async fn shelf(request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, std::io::Error> {
+async fn shelf(
+    request: Request<hyper::body::Incoming>,
+    number: usize,
+    gate: Arc<Semaphore>,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let item = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
     let answer = |status: StatusCode, body: Vec<u8>| {
         let mut response = Response::new(Full::new(Bytes::from(body)));
@@ -255,6 +287,11 @@ async fn shelf(request: Request<hyper::body::Incoming>) -> Result<Response<Full<
     match item.as_str() {
         "cut" => Err(std::io::Error::other("cut as asked")),
         "slow" => std::future::pending().await,
+        "held" => {
+            gate.acquire().await.expect("an open gate").forget();
+            Ok(answer(StatusCode::OK, b"item held".to_vec()))
+        }
+        "numbered" => Ok(answer(StatusCode::OK, format!("item {number}").into_bytes())),
         "huge" => Ok(answer(StatusCode::OK, vec![b'x'; 6 << 20])),
         "redirect" => {
             let mut response = answer(StatusCode::FOUND, Vec::new());

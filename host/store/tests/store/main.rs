@@ -5,6 +5,7 @@ mod agencies;
 mod connectors;
 mod exchanges;
 mod failures;
+mod idempotency;
 mod opening;
 mod services;
 
