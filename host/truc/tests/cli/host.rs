@@ -189,6 +189,12 @@ impl Host {
         installation
     }
 
+    /// Kills the host, as a loss of power would.
+    pub(crate) fn kill(self) -> Installation {
+        drop(self.process);
+        self.installation
+    }
+
     /// Calls the data plane. The answer's status and body.
     pub(crate) fn call(&self, path: &str, key: Option<&str>) -> (u16, String) {
         get(self.api, path, key)

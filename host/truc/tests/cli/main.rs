@@ -5,5 +5,6 @@
 mod administration;
 mod help;
 mod host;
+mod killed;
 mod offline;
 mod serving;
