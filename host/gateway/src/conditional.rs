@@ -33,7 +33,27 @@ fn lists(list: &[u8], tag: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_tag_is_found_exactly_where_it_is_listed(
+            tags in prop::collection::vec("(W/)?\"[!#-~]{0,5}\"", 0..6),
+            separator in " ?,[ ,]{0,3}",
+            tag in "\"[!#-~]{0,2}\"",
+        ) {
+            let list = tags.join(&separator);
+            let listed = tags.iter().any(|one| one.trim_start_matches("W/") == tag);
+            prop_assert_eq!(lists(list.as_bytes(), tag.as_bytes()), listed, "{}", list);
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            lists(&bytes, b"\"a\"");
+        }
+    }
 
     #[test]
     fn lists_are_read_as_the_standard_writes_them() {

@@ -241,6 +241,8 @@ pub(crate) fn method(method: &http::Method) -> Option<Method> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -267,6 +269,21 @@ mod tests {
             "/a%00", "/a%zz", "/a%",
         ] {
             assert!(check_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_the_same_with_quotes_and_without(key in "[!#-~][!-~]{0,254}", any in "[ -~]{0,20}") {
+            let with = |value: &str| {
+                let mut headers = HeaderMap::new();
+                headers.append(&IDEMPOTENCY_KEY, value.parse().unwrap());
+                idempotency_key(&headers).ok().flatten()
+            };
+            let quoted = format!("\"{}\"", key.replace('\\', r"\\").replace('"', "\\\""));
+            prop_assert_eq!(with(&quoted), Some(key.clone()));
+            prop_assert_eq!(with(&key), Some(key.clone()));
+            let _ = with(&any);
         }
     }
 

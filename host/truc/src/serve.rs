@@ -105,8 +105,10 @@ impl Host {
 
         let store = open_store(config).await?;
         let ledger = Ledger::start(store.clone(), truc_ledger::Settings::default());
-        let interrupted = ledger.keys().interrupt().await;
-        interrupted.map_err(|error| Failure::new(Exit::Database, error))?;
+        if let Err(error) = ledger.keys().interrupt().await {
+            // A full database still serves what it has; without the mark the keys tell the same a little later.
+            tracing::error!(%error, "idempotency keys of requests that were under way could not be marked");
+        }
         let fleet = Fleet::open(truc_fleet::Parts {
             identity: Identity::new(store.clone(), clock.clone()),
             sandbox: Arc::new(open_sandbox(config, data.artifacts)?),
