@@ -32,31 +32,52 @@ pub(crate) const METHODS: [Method; 2] = [Method::Get, Method::Head];
 /// For how long documents of other agencies may be waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The answer to a request for a public document, if it is one.
+/// A public document, by its path.
+enum Public<'p> {
+    /// The list of services.
+    Services,
+    /// The OpenAPI document of a service.
+    OpenApi(ApiPath<'p>),
+    /// A service's schema, or the list of them.
+    Schema(ApiPath<'p>),
+}
+
+impl<'p> Public<'p> {
+    fn at(path: &'p str) -> Option<Self> {
+        match path {
+            "/api" | "/api/" => Some(Self::Services),
+            _ => match ApiPath::below("/schemas/", path) {
+                Some(schema) => Some(Self::Schema(schema)),
+                None => ApiPath::parse(path).filter(|api| api.route == SERVICE_DOCUMENT).map(Self::OpenApi),
+            },
+        }
+    }
+}
+
+/// The answer to a request for a public document, if it is one. Calls pass by without a look at what is served.
 pub(crate) fn public(gateway: &Gateway, request: &Request<Incoming>, id: RequestId) -> Option<Answer> {
-    let path = request.uri().path();
+    let wanted = Public::at(request.uri().path())?;
     let reads = head::method(request.method()).is_some_and(|method| METHODS.contains(&method));
+    if !reads {
+        // Operations may have the route of the OpenAPI document with other methods.
+        let of_an_operation = matches!(wanted, Public::OpenApi(_));
+        return (!of_an_operation).then(|| {
+            let mut refused = answer::problem(&answer::method_problem(&METHODS), id);
+            answer::set_allow_if_any(&mut refused, &METHODS);
+            refused
+        });
+    }
     let snapshot = gateway.fleet.snapshot();
-    let (document, media_type) = if path == "/api" || path == "/api/" {
-        (snapshot.index(), "application/json")
-    } else if let Some(schemas) = ApiPath::below("/schemas/", path) {
-        match schema(&snapshot, &schemas) {
+    let (document, media_type) = match wanted {
+        Public::Services => (snapshot.index(), "application/json"),
+        Public::OpenApi(api) => {
+            (&snapshot.service(api.service, api.major?)?.documents.openapi, "application/json")
+        }
+        Public::Schema(path) => match schema(&snapshot, &path) {
             Ok(found) => found,
             Err(problem) => return Some(answer::problem(&problem, id)),
-        }
-    } else {
-        let api = ApiPath::parse(path)?;
-        // Operations may have this route with other methods.
-        if api.route != SERVICE_DOCUMENT || !reads {
-            return None;
-        }
-        (&snapshot.service(api.service, api.major?)?.documents.openapi, "application/json")
+        },
     };
-    if !reads {
-        let mut refused = answer::problem(&answer::method_problem(&METHODS), id);
-        answer::set_allow_if_any(&mut refused, &METHODS);
-        return Some(refused);
-    }
     Some(answer(document, media_type, "no-cache", request.headers()))
 }
 
