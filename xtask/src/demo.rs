@@ -3,6 +3,7 @@
 
 mod calls;
 mod estate;
+mod pages;
 mod samples;
 mod services;
 mod session;
@@ -16,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connectors;
 use crate::table::Table;
+use crate::tools::Chromium;
 use crate::workspace::{Workspace, progress, run as run_command};
 use calls::{admin, civil_status, insurance, land, payment, postal};
 use estate::{Estate, Ports};
@@ -57,6 +59,21 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 pub(crate) fn check(workspace: &Workspace, features: Features) -> Result<String> {
     build(workspace, features)?;
     in_runtime(check_all(workspace, false))
+}
+
+/// Opens the documentation pages of the demonstration in a browser; gives what was seen.
+pub(crate) fn check_pages(workspace: &Workspace, features: Features) -> Result<String> {
+    let programs = Chromium::ensure()?;
+    build(workspace, features)?;
+    in_runtime(async {
+        let _alone = workspace.alone("demo-pages")?;
+        let estate = Estate::start(workspace, workspace.target.join("demo-pages"), Ports::Free).await?;
+        let checked = pages::check(&estate, &programs, &workspace.target.join("pages")).await;
+        let stopped = estate.stop(checked.is_err()).await;
+        let note = checked?;
+        stopped?;
+        Ok(note)
+    })
 }
 
 fn build(workspace: &Workspace, features: Features) -> Result<()> {

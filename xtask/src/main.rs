@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything one does with a checkout. Each command is a file of its own.
 
 mod bench;
+mod browser;
 mod connectors;
 mod demo;
 mod host;
@@ -26,7 +27,9 @@ enum Command {
     Connectors(connectors::Options),
     /// Run the whole on this machine: simulated national systems, the host, five services, two agencies.
     Demo(demo::Options),
-    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo.
+    /// Open the documentation pages in Chromium, call operations from them, and leave pictures in target/pages/.
+    Pages,
+    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo, the pages.
     Test,
     /// Measure the host beside a native handler that does the same work.
     Bench(bench::Options),
@@ -51,6 +54,10 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Demo(options) => demo::run(&workspace, &options),
+        Command::Pages => {
+            workspace::progress(demo::check_pages(&workspace, demo::Features::Own)?);
+            Ok(())
+        }
         Command::Test => suite::test(&workspace),
         Command::Bench(options) => bench::run(&workspace, &options),
     }

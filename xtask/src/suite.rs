@@ -46,9 +46,11 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
             Ok(tests.to_string())
         });
         report.step("demo --check", || demo::check(workspace, demo::Features::OfTests));
+        report.step("pages", || demo::check_pages(workspace, demo::Features::OfTests));
     } else {
         report.not_run("tests");
         report.not_run("demo --check");
+        report.not_run("pages");
     }
 
     report.finish(tests)

@@ -1,5 +1,5 @@
 //! Programs from outside: found, or installed, or said exactly how to install. Nothing is installed outside the
-//! workspace's own build folder but the WebAssembly target of the toolchain and, as root on Debian, PostgreSQL.
+//! workspace's own build folder but the WebAssembly target of the toolchain and, as root on Debian, PostgreSQL and Chromium.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -102,28 +102,74 @@ pub(crate) fn ensure_postgres() -> Result<()> {
     if find_postgres().is_some() {
         return Ok(());
     }
-    let debian = find_on_path("apt-get");
-    if let (Some(apt), true) = (&debian, rustix::process::geteuid().is_root()) {
-        progress("PostgreSQL's server programs are not installed: installing Debian's package `postgresql`");
-        let apt = || {
-            let mut command = Command::new(apt);
-            command.env("DEBIAN_FRONTEND", "noninteractive");
-            command
-        };
-        run(apt().args(["update", "--quiet=2"]))?;
-        run(apt().args(["install", "--yes", "--quiet=2", "--no-install-recommends", "postgresql"]))?;
-    }
+    let debian = install_from_debian("PostgreSQL's server programs", &["postgresql"])?;
     match (find_postgres(), debian) {
         (Some(_), _) => Ok(()),
-        (None, Some(_)) => bail!(
+        (None, Debian::Yes) => bail!(
             "the tests need PostgreSQL's server programs (`initdb`, `postgres`): run \
              `sudo apt-get install postgresql` and try again"
         ),
-        (None, None) => bail!(
+        (None, Debian::No) => bail!(
             "the tests need PostgreSQL's server programs: install PostgreSQL 14 or newer so that `initdb` and \
              `postgres` are on PATH, and try again"
         ),
     }
+}
+
+/// A browser and what drives it.
+pub(crate) struct Chromium {
+    /// The browser.
+    pub(crate) browser: PathBuf,
+    /// Its WebDriver server, of the same release.
+    pub(crate) driver: PathBuf,
+}
+
+impl Chromium {
+    /// Finds Chromium and its driver, or installs them.
+    pub(crate) fn ensure() -> Result<Self> {
+        if let Some(found) = Self::find() {
+            return Ok(found);
+        }
+        let debian = install_from_debian("Chromium and its driver", &["chromium", "chromium-driver"])?;
+        match (Self::find(), debian) {
+            (Some(found), _) => Ok(found),
+            (None, Debian::Yes) => bail!(
+                "the pages are tried in Chromium: run `sudo apt-get install chromium chromium-driver` and try again"
+            ),
+            (None, Debian::No) => bail!(
+                "the pages are tried in Chromium: install it and the ChromeDriver of the same release so that \
+                 `chromium` and `chromedriver` are on PATH, and try again"
+            ),
+        }
+    }
+
+    fn find() -> Option<Self> {
+        let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find_on_path)?;
+        Some(Self { browser, driver: find_on_path("chromedriver")? })
+    }
+}
+
+/// Whether packages can be installed as Debian does it.
+enum Debian {
+    Yes,
+    No,
+}
+
+/// Installs packages, if this is Debian and the user is root.
+fn install_from_debian(what: &str, packages: &[&str]) -> Result<Debian> {
+    let Some(apt) = find_on_path("apt-get") else { return Ok(Debian::No) };
+    if rustix::process::geteuid().is_root() {
+        let named = packages.join("` and `");
+        progress(format_args!("{what} are not installed: installing from Debian `{named}`"));
+        let apt = || {
+            let mut command = Command::new(&apt);
+            command.env("DEBIAN_FRONTEND", "noninteractive");
+            command
+        };
+        run(apt().args(["update", "--quiet=2"]))?;
+        run(apt().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(packages))?;
+    }
+    Ok(Debian::Yes)
 }
 
 /// The folder of PostgreSQL's server programs: on `PATH`, or where Debian keeps them.

@@ -19,7 +19,7 @@ pub fn of(contract: &Contract, ty: &Type, rules: &Rules) -> Option<Value> {
 }
 
 /// The same, out of a stock of values that many examples share.
-pub(crate) fn within(contract: &Contract, ty: &Type, rules: &Rules, stock: &mut usize) -> Option<Value> {
+pub fn within(contract: &Contract, ty: &Type, rules: &Rules, stock: &mut usize) -> Option<Value> {
     let given = MAX_VALUES.min(*stock);
     let mut left = given;
     let example = Maker { contract, left: &mut left }.make(ty, rules);

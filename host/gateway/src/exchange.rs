@@ -22,6 +22,7 @@ use crate::documents;
 use crate::head::{self, ApiPath};
 use crate::kept;
 use crate::keyed;
+use crate::pages;
 use crate::record::{End, Record};
 use crate::server::{Gateway, Recording};
 
@@ -33,10 +34,15 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, request: Request<Incoming>) ->
     let mut answer = match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" => ready(gateway),
-        _ => match documents::public(gateway, &request, id) {
-            Some(document) => document,
-            None => exchange(gateway, request, id, received_at).await,
-        },
+        _ => {
+            if let Some(page) = pages::page(gateway, &request) {
+                page.await
+            } else if let Some(document) = documents::public(gateway, &request, id) {
+                document
+            } else {
+                exchange(gateway, request, id, received_at).await
+            }
+        }
     };
     answer::mark(&mut answer, id);
     if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(&trace).ok()) {

@@ -10,6 +10,7 @@
 //! documents    descriptions of what is served
 //! conditional  If-None-Match
 //! answer       bodies and headers
+//! pages        where pages for people are asked for
 //! meters       what is counted
 //! ```
 //!
@@ -24,8 +25,10 @@ mod head;
 mod kept;
 mod keyed;
 mod meters;
+mod pages;
 mod patience;
 mod record;
 mod server;
 
+pub use pages::{PageFuture, Pages};
 pub use server::{Drained, Gateway, GatewaySettings, Recording};

@@ -22,6 +22,7 @@ use truc_sandbox::Sandbox;
 use crate::exchange;
 use crate::keyed;
 use crate::meters::Meters;
+use crate::pages::Pages;
 use crate::patience::Patient;
 
 /// Bytes of a head that hyper itself reads before it gives up; a little more than what is then allowed.
@@ -76,6 +77,7 @@ pub struct Gateway {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) ledger: Ledger,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pages: Option<Arc<dyn Pages>>,
     pub(crate) settings: GatewaySettings,
     pub(crate) meters: Meters,
     pub(crate) stopping: CancellationToken,
@@ -94,18 +96,20 @@ pub struct Drained {
 }
 
 impl Gateway {
-    /// A gateway to a fleet.
+    /// A gateway to a fleet; with pages for people, if they are given.
     pub fn new(
         fleet: Arc<Fleet>,
         ledger: Ledger,
         clock: Arc<dyn Clock>,
         settings: GatewaySettings,
+        pages: Option<Arc<dyn Pages>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             sandbox: fleet.sandbox().clone(),
             fleet,
             ledger,
             clock,
+            pages,
             settings,
             meters: Meters::new(),
             stopping: CancellationToken::new(),

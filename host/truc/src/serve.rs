@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use truc_control::{Control, ControlSettings};
 use truc_egress::{Secrets, SystemResolver};
 use truc_fleet::{Components, DURATION, Fleet, FleetError};
-use truc_gateway::{Gateway, GatewaySettings, Recording};
+use truc_gateway::{Gateway, GatewaySettings, Pages, Recording};
 use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
 use truc_model::{Clock, Secret, SystemClock};
+use truc_portal::Portal;
 use truc_sandbox::{Artifacts, EngineSettings, Sandbox};
 use truc_store::{Options as StoreOptions, Store, StoreError};
 
@@ -119,7 +120,9 @@ impl Host {
             store: store.clone(),
         });
         let fleet = Arc::new(fleet.await.map_err(restore_failure)?);
-        let gateway = Gateway::new(fleet.clone(), ledger.clone(), clock.clone(), gateway_settings(config));
+        let pages = Some(Arc::new(Portal::new()) as Arc<dyn Pages>);
+        let gateway =
+            Gateway::new(fleet.clone(), ledger.clone(), clock.clone(), gateway_settings(config), pages);
         let parts = truc_control::Parts {
             fleet,
             ledger: ledger.clone(),

@@ -129,6 +129,16 @@ impl Estate {
         self.office().with_key(&self.other_key)
     }
 
+    /// The key of the agency that may call everything.
+    pub(crate) fn office_key(&self) -> &str {
+        &self.office_key
+    }
+
+    /// The folder of this demonstration, which goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A connector's file.
     pub(crate) fn component(&self, name: &str) -> PathBuf {
         self.components.join(format!("{name}.wasm"))
@@ -157,6 +167,7 @@ impl Estate {
             r#"Five services run: {services}.
 
   for agencies    http://{gateway}/api/{{service}}/v1/…  (and …/v1/openapi.json)
+  to read         http://{gateway}/docs                (every operation, to be tried from the page)
   for operators   http://{operators}/admin/…             (and /admin/openapi.json, /metrics)
   simulators      http://{simulators}/samples, /calls, /faults
 

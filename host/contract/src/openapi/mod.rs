@@ -17,6 +17,7 @@ use truc_model::{AgencyCode, ServiceName};
 
 use crate::model::{Contract, Operation};
 use crate::names::{camel, first_sentence};
+pub use problems::problems;
 use service::{Part, ServiceWriter};
 
 /// The header in which a caller states its purpose.

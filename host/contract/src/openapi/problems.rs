@@ -54,7 +54,7 @@ impl<'a> Responses<'a> {
         let mut by_content: HashMap<(u16, String), usize> = HashMap::new();
         let mut by_operation = HashMap::with_capacity(contract.operations.len());
         for operation in &contract.operations {
-            let places = problems(contract, operation).into_iter().map(|(status, codes)| {
+            let places = told(contract, operation).into_iter().map(|(status, codes)| {
                 *by_content.entry((status, content(&codes))).or_insert_with(|| {
                     let count = counts.entry(status).or_default();
                     *count += 1;
@@ -205,8 +205,15 @@ fn headers(status: u16) -> Value {
     Value::Object(headers)
 }
 
-/// Every problem an operation can answer with: status, then code and what it means.
-fn problems<'a>(contract: &Contract, operation: &'a Operation) -> BTreeMap<u16, Codes<'a>> {
+/// Every problem an operation can answer with: status, then code and title.
+pub fn problems(contract: &Contract, operation: &Operation) -> BTreeMap<u16, BTreeMap<String, String>> {
+    let titles = |codes: Codes<'_>| {
+        codes.into_iter().map(|(code, told)| (code.to_owned(), told.title.into_owned())).collect()
+    };
+    told(contract, operation).into_iter().map(|(status, codes)| (status, titles(codes))).collect()
+}
+
+fn told<'a>(contract: &Contract, operation: &'a Operation) -> BTreeMap<u16, Codes<'a>> {
     let mut problems: BTreeMap<u16, Codes<'a>> = BTreeMap::new();
     for case in &operation.errors {
         let told = Told {

@@ -113,7 +113,7 @@ impl Host {
         fleet.put_service(&"trial".parse().expect("a name"), &service, "test").await.expect("put");
         let key = grant_everything(&fleet, "H56", "portal").await;
         let ledger = Ledger::start(store.clone(), truc_ledger::Settings::default());
-        let gateway = Gateway::new(fleet.clone(), ledger.clone(), clock, settings);
+        let gateway = Gateway::new(fleet.clone(), ledger.clone(), clock, settings, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();

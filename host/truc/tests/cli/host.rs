@@ -195,6 +195,11 @@ impl Host {
         self.installation
     }
 
+    /// Any request to the data plane.
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+        request(self.api, method, path, headers)
+    }
+
     /// Calls the data plane. The answer's status and body.
     pub(crate) fn call(&self, path: &str, key: Option<&str>) -> (u16, String) {
         get(self.api, path, key)
@@ -231,13 +236,37 @@ impl Transcript<'_> {
     }
 }
 
-/// One request on one connection.
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    /// A header field, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+}
+
+/// A `GET` request; the answer's status and body.
 pub(crate) fn get(address: SocketAddr, path: &str, key: Option<&str>) -> (u16, String) {
+    let bearer = key.map(|key| format!("Bearer {key}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+    let reply = request(address, "GET", path, &headers);
+    (reply.status, reply.body)
+}
+
+/// One request on one connection.
+fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-    if let Some(key) = key {
-        write!(request, "authorization: Bearer {key}\r\n").unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -245,7 +274,7 @@ pub(crate) fn get(address: SocketAddr, path: &str, key: Option<&str>) -> (u16, S
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    Reply { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 /// A connector that `cargo xtask connectors` built.

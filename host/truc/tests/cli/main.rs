@@ -7,4 +7,5 @@ mod help;
 mod host;
 mod killed;
 mod offline;
+mod pages;
 mod serving;

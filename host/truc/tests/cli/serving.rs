@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::host::{Host, Installation, component, get};
 
 /// Publishes the trial connector and lets an agency call it. The account's key.
-fn with_trial(host: &Host) -> String {
+pub(crate) fn with_trial(host: &Host) -> String {
     host.installation.write("secrets/seal", "a-key-for-authentication-codes-32");
     host.truc(&["publish", &component("trial")]).text();
     host.truc(&[
