@@ -62,7 +62,9 @@ impl Browser {
         command.arg("--port=0");
         let mut driver = Server::start("the browser's driver", command, &folder.join("driver.log"), None)?;
         let port: u16 = driver
-            .line(|line| line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse().ok())
+            .line(|line| {
+                line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse().ok()
+            })
             .await?;
         let client = Client::new(([127, 0, 0, 1], port).into());
 
@@ -179,23 +181,28 @@ impl Browser {
         self.post("actions", json!({ "actions": [keyboard] })).await.map(drop)
     }
 
-    /// The console's entries since they were last asked for.
+    /// The console's entries since they were last asked for, without the advice that browsers give to authors.
     pub(crate) async fn console(&self) -> Result<Vec<String>> {
         let entries = self.post("se/log", json!({ "type": "browser" })).await?;
         let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(entries.iter().filter_map(|entry| Some(entry.get("message")?.as_str()?.to_owned())).collect())
+        let told = |entry: &Value| entry.get("level").and_then(Value::as_str) != Some("DEBUG");
+        let message = |entry: &Value| Some(entry.get("message")?.as_str()?.to_owned());
+        Ok(entries.iter().filter(|entry| told(entry)).filter_map(message).collect())
     }
 
-    /// The addresses that were asked for since the last time.
+    /// The addresses that pages asked for since the last time.
     pub(crate) async fn requested(&self) -> Result<Vec<String>> {
         let entries = self.post("se/log", json!({ "type": "performance" })).await?;
         let mut addresses = Vec::new();
         for entry in entries.as_array().into_iter().flatten() {
             let message = entry.get("message").and_then(Value::as_str).unwrap_or_default();
             let message: Value = serde_json::from_str(message)?;
-            if message.pointer("/message/method").and_then(Value::as_str) == Some("Network.requestWillBeSent") {
-                let address = message.pointer("/message/params/request/url").and_then(Value::as_str);
-                addresses.push(address.context("a request without an address")?.to_owned());
+            let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+            // The browser's own first page loads its parts late.
+            let own = text("/message/params/documentURL").is_some_and(|page| page.starts_with("chrome://"));
+            if text("/message/method") == Some("Network.requestWillBeSent") && !own {
+                let address = text("/message/params/request/url").context("a request without an address")?;
+                addresses.push(address.to_owned());
             }
         }
         Ok(addresses)

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use truc_contract::{Contract, TypeKind, openapi, read_sources, sources_in};
+use truc_contract::{Contract, Place, TypeKind, openapi, read_sources, sources_in};
 use truc_model::{Code, ServiceName};
 use truc_portal::{Entry, Language, index, reference};
 
@@ -100,7 +100,9 @@ fn everything_a_contract_has_is_on_its_page() {
             for operation in &contract.operations {
                 has(format!("<h3 id=\"{}\">", operation.name));
                 has(format!("data-path=\"/api/{name}/v1{}\"", operation.path));
-                for parameter in &operation.parameters {
+                for parameter in
+                    operation.parameters.iter().filter(|parameter| parameter.place != Place::Body)
+                {
                     has(format!("<code>{}</code>", parameter.json));
                 }
                 for (status, codes) in openapi::problems(&contract, operation) {

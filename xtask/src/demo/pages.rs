@@ -21,54 +21,8 @@ const ALL_WITHIN: Duration = Duration::from_secs(240);
 /// Widths of a telephone and of a notebook, with the heights that go with them.
 const SIZES: [(u32, u32); 2] = [(360, 740), (1280, 800)];
 
-/// What stands on a page that is wider than the window, or too faint to read (WCAG 2.2, 1.4.3 and 1.4.10), or without
-/// a name, an order or a language. Gives a line for each.
-const FAULTS: &str = r#"
-    const faults = [];
-    const root = document.documentElement;
-    if (root.scrollWidth > root.clientWidth) {
-        faults.push(`the page is ${root.scrollWidth} wide in a window of ${root.clientWidth}`);
-    }
-    if (!['vi', 'en'].includes(root.lang)) faults.push('the page says no language');
-    if (document.querySelectorAll('h1').length !== 1) faults.push('there is not exactly one h1');
-    if (document.querySelector('[style], style, [onclick]')) faults.push('there is inline style or script');
-    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
-    for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push(`the id ${id} stands twice`);
-    for (const link of document.querySelectorAll('a[href^="#"]')) {
-        if (!document.getElementById(decodeURIComponent(link.hash.slice(1)))) faults.push(`${link.hash} leads nowhere`);
-    }
-    for (const field of document.querySelectorAll('input, select, textarea')) {
-        if (field.labels.length === 0) faults.push(`a field ${field.name} has no label`);
-    }
-    const parts = (color) => color.match(/[\d.]+/g).map(Number);
-    const luminance = ([r, g, b]) => {
-        const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-    };
-    const paper = (element) => {
-        for (let at = element; at; at = at.parentElement) {
-            const color = parts(getComputedStyle(at).backgroundColor);
-            if (color[3] === undefined || color[3] === 1) return color;
-        }
-        return [255, 255, 255];
-    };
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    const seen = new Set();
-    while (texts.nextNode()) {
-        const element = texts.currentNode.parentElement;
-        if (!texts.currentNode.data.trim() || seen.has(element)) continue;
-        seen.add(element);
-        if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-        const style = getComputedStyle(element);
-        const [ink, ground] = [luminance(parts(style.color)), luminance(paper(element))];
-        const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-        if (contrast < 4.5) {
-            const text = texts.currentNode.data.trim().slice(0, 40);
-            faults.push(`${element.tagName}.${element.className} "${text}" has a contrast of ${contrast.toFixed(2)}`);
-        }
-    }
-    return [...new Set(faults)].slice(0, 20);
-"#;
+/// A script that looks for what is wrong with a page; gives a line for each fault.
+const FAULTS: &str = include_str!("faults.js");
 
 /// Looks at every kind of page in every view, and calls operations from one. Gives what it came to.
 pub(crate) async fn check(estate: &Estate, programs: &Chromium, pictures: &Path) -> Result<String> {
@@ -94,7 +48,10 @@ pub(crate) async fn check(estate: &Estate, programs: &Chromium, pictures: &Path)
     let closed = browser.close().await;
     let looked_at = checked?;
     closed?;
-    Ok(format!("{looked_at} views and the calls made from them as expected; pictures in {}", pictures.display()))
+    Ok(format!(
+        "{looked_at} views and the calls made from them as expected; pictures in {}",
+        pictures.display()
+    ))
 }
 
 struct Visit<'a> {
@@ -106,8 +63,6 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     async fn look_at_all(&self) -> Result<usize> {
-        // What the browser asked for before it was asked for anything.
-        self.browser.requested().await?;
         let pages = [
             ("services-vi", "/docs?lang=vi"),
             ("services-en", "/docs?lang=en"),
@@ -126,7 +81,8 @@ impl Visit<'_> {
                     ensure!(said.is_empty(), "{path} wrote to the console: {said:?}");
                     looked_at += 1;
                 }
-                self.look_at(&format!("missing-{}-{width}", scheme.as_str()), "/docs/nothing?lang=vi").await?;
+                self.look_at(&format!("missing-{}-{width}", scheme.as_str()), "/docs/nothing?lang=vi")
+                    .await?;
                 self.missing_is_all_that_is_wrong().await?;
                 looked_at += 1;
             }
@@ -145,7 +101,8 @@ impl Visit<'_> {
     /// The console may tell of the missing page itself, and of nothing else.
     async fn missing_is_all_that_is_wrong(&self) -> Result<()> {
         let said = self.browser.console().await?;
-        let other: Vec<_> = said.iter().filter(|line| !line.contains("/docs/nothing") || !line.contains("404")).collect();
+        let other: Vec<_> =
+            said.iter().filter(|line| !line.contains("/docs/nothing") || !line.contains("404")).collect();
         ensure!(other.is_empty(), "the missing page wrote to the console: {other:?}");
         Ok(())
     }
@@ -153,7 +110,8 @@ impl Visit<'_> {
     async fn only_this_host(&self) -> Result<()> {
         let requested = self.browser.requested().await?;
         ensure!(!requested.is_empty(), "the browser tells of no requests");
-        let elsewhere: Vec<_> = requested.iter().filter(|address| !address.starts_with(&self.origin)).collect();
+        let elsewhere: Vec<_> =
+            requested.iter().filter(|address| !address.starts_with(&self.origin)).collect();
         ensure!(elsewhere.is_empty(), "the page asked others than its host: {elsewhere:?}");
         Ok(())
     }
@@ -180,8 +138,12 @@ impl Visit<'_> {
         browser.open(&format!("{}/docs/land?lang=vi", self.origin)).await?;
 
         browser.press(TAB).await?;
-        let focused = "const at = document.activeElement; return [at.className, getComputedStyle(at).outlineStyle]";
-        ensure!(seen(focused).await? == json!(["skip", "solid"]), "the first stop of the keyboard is not in sight");
+        let focused =
+            "const at = document.activeElement; return [at.className, getComputedStyle(at).outlineStyle]";
+        ensure!(
+            seen(focused).await? == json!(["skip", "solid"]),
+            "the first stop of the keyboard is not in sight"
+        );
 
         let open = "return document.getElementById('contents').matches(':popover-open')";
         ensure!(seen(open).await? == json!(false), "the contents cover a narrow page");
@@ -190,7 +152,10 @@ impl Visit<'_> {
         self.keep("contents-light-360", Whole::Window).await?;
         browser.click("#contents a[href='#parcels/get-parcel']").await?;
         ensure!(seen(open).await? == json!(false), "the contents stay open");
-        ensure!(seen("return location.hash").await? == json!("#parcels/get-parcel"), "the link did not lead there");
+        ensure!(
+            seen("return location.hash").await? == json!("#parcels/get-parcel"),
+            "the link did not lead there"
+        );
 
         browser.click(".languages a[lang='en']").await?;
         let place = seen("return [document.documentElement.lang, location.hash]").await?;
@@ -214,7 +179,10 @@ impl Visit<'_> {
         // Without a purpose the browser itself says what is missing, and nothing is sent.
         form.send().await?;
         let missing = "return document.activeElement.name";
-        ensure!(browser.run(missing, &[]).await? == json!("truc-purpose"), "the missing purpose was not asked for");
+        ensure!(
+            browser.run(missing, &[]).await? == json!("truc-purpose"),
+            "the missing purpose was not asked for"
+        );
         form.fill("truc-purpose", "Thẩm tra hồ sơ đất đai").await?;
         form.send().await?;
         let outcome = form.outcome("ms$").await?;
@@ -244,7 +212,11 @@ impl Visit<'_> {
         form.fill("truc-purpose", "Trying the pages").await?;
         form.send().await?;
         let outcome = form.outcome("ms$").await?;
-        ensure!(outcome.starts_with("200 · "), "the example was answered with {outcome}: {}", form.shown().await?);
+        ensure!(
+            outcome.starts_with("200 · "),
+            "the example was answered with {outcome}: {}",
+            form.shown().await?
+        );
         self.keep("called-light-1280", Whole::Window).await?;
         let said = browser.console().await?;
         ensure!(said.is_empty(), "calls that succeed wrote to the console: {said:?}");
@@ -271,7 +243,10 @@ impl Visit<'_> {
             let shown = form.shown().await?;
             ensure!(shown.contains(told), "{outcome} does not tell {told}: {shown}");
         }
-        ensure!(browser.run("return document.images.length", &[]).await? == json!(0), "an answer became HTML");
+        ensure!(
+            browser.run("return document.images.length", &[]).await? == json!(0),
+            "an answer became HTML"
+        );
         self.keep("refused-light-1280", Whole::Window).await?;
 
         form.fill("number", "..").await?;
@@ -279,7 +254,8 @@ impl Visit<'_> {
         form.outcome("Dấu chấm").await?;
 
         let offline = |offline: bool| {
-            let network = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+            let network =
+                json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
             browser.devtools("Network.emulateNetworkConditions", network)
         };
         browser.devtools("Network.enable", json!({})).await?;
@@ -318,7 +294,10 @@ impl<'a> Form<'a> {
     async fn of(browser: &'a Browser, operation: &str) -> Result<Form<'a>> {
         let mark = "const heading = document.getElementById(arguments[0]);
             heading.closest('.operation').querySelector('.try').dataset.tried = arguments[0];";
-        browser.run(mark, &[Value::from(operation)]).await.with_context(|| format!("there is no {operation}"))?;
+        browser
+            .run(mark, &[Value::from(operation)])
+            .await
+            .with_context(|| format!("there is no {operation}"))?;
         Ok(Self { browser, place: format!(".try[data-tried='{operation}']") })
     }
 
