@@ -208,28 +208,9 @@ impl Browser {
         Ok(addresses)
     }
 
-    /// A picture of the whole page, or of what is in sight, as PNG in base64.
-    pub(crate) async fn picture(&self, whole: Whole) -> Result<String> {
-        let beyond = whole == Whole::Page;
-        let shot = json!({ "format": "png", "captureBeyondViewport": beyond });
-        let shot = match beyond {
-            false => shot,
-            true => {
-                let size = self.run("const it = document.documentElement; return [it.clientWidth, Math.min(it.scrollHeight, 12000)]", &[]).await?;
-                let clip = json!({ "x": 0, "y": 0, "width": size.get(0), "height": size.get(1), "scale": 1 });
-                json!({ "format": "png", "captureBeyondViewport": true, "clip": clip })
-            }
-        };
-        let picture = self.devtools("Page.captureScreenshot", shot).await?;
+    /// A picture of what is in sight, as PNG in base64.
+    pub(crate) async fn picture(&self) -> Result<String> {
+        let picture = self.devtools("Page.captureScreenshot", json!({ "format": "png" })).await?;
         Ok(picture.get("data").and_then(Value::as_str).context("no picture was taken")?.to_owned())
     }
-}
-
-/// How much a picture shows.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Whole {
-    /// The page from top to bottom, as far as a picture can reach.
-    Page,
-    /// What is in sight.
-    Window,
 }

@@ -236,28 +236,40 @@
     contents.addEventListener("click", (event) => {
       if (event.target.closest("a") && contents.matches(":popover-open")) contents.hidePopover();
     });
-    const seen = new IntersectionObserver(
-      (entries) => {
-        for (const { isIntersecting, target } of entries) {
-          if (!isIntersecting) continue;
-          contents.querySelector("[aria-current]")?.removeAttribute("aria-current");
-          const link = links.get(target.id);
-          link.setAttribute("aria-current", "true");
-          if (getComputedStyle(contents).position === "sticky") follow(link);
-        }
-      },
-      { rootMargin: "-10% 0px -75% 0px" },
-    );
-    // Only the list itself is moved, and only as far as needed.
-    const follow = (link) => {
-      const [list, place] = [contents.getBoundingClientRect(), link.getBoundingClientRect()];
-      if (place.top < list.top + 40) contents.scrollTop -= list.top + 40 - place.top;
-      if (place.bottom > list.bottom - 40) contents.scrollTop += place.bottom - list.bottom + 40;
+    const headings = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+    /** The last heading that begins above the upper third of the window; they stand in order. */
+    const reached = () => {
+      let [low, high] = [0, headings.length];
+      while (low + 1 < high) {
+        const middle = (low + high) >> 1;
+        if (headings[middle].getBoundingClientRect().top < innerHeight / 3) low = middle;
+        else high = middle;
+      }
+      return headings[low];
     };
-    for (const id of links.keys()) {
-      const target = document.getElementById(id);
-      if (target) seen.observe(target);
-    }
+    const follow = () => {
+      const link = links.get(reached().id);
+      const before = contents.querySelector("[aria-current]");
+      if (link === before) return;
+      before?.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "true");
+      // Only the list itself is moved, and only as far as needed.
+      const [list, place] = [contents.getBoundingClientRect(), link.getBoundingClientRect()];
+      if (place.top < list.top + 80) contents.scrollTop -= list.top + 80 - place.top;
+      if (place.bottom > list.bottom - 80) contents.scrollTop += place.bottom - list.bottom + 80;
+    };
+    let waiting = false;
+    const later = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        follow();
+      });
+    };
+    addEventListener("scroll", later, { passive: true });
+    addEventListener("resize", later, { passive: true });
+    follow();
   }
 
   // The other language, at the same place.

@@ -145,7 +145,7 @@ impl Writer<'_> {
                                     @match case {
                                         Some(case) => {
                                             (self.docs(&case.docs))
-                                            @if let Some(payload) = &case.payload {
+                                            @if let Some(payload) = self.told_payload(case) {
                                                 p.limits {
                                                     (words.carries) " " code { (self.member_of(case)) } ": "
                                                     (self.expression(payload))
@@ -166,6 +166,11 @@ impl Writer<'_> {
 }
 
 impl Writer<'_> {
+    /// What a case carries, where it is more than the `detail` that any problem may have.
+    fn told_payload<'c>(&self, case: &'c ErrorCase) -> Option<&'c Type> {
+        case.payload.as_ref().filter(|_| self.member_of(case) != "detail")
+    }
+
     /// The member of a problem document in which a case's payload stands.
     fn member_of(&self, case: &ErrorCase) -> &'static str {
         let waits = matches!(case.status, 429 | 503);

@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
                         li {
                             a href={ "#" (operation.name) } {
                                 (method(operation))
-                                span lang=(CONTRACT_LANGUAGE) { (markdown::inline(&first_sentence(&operation.docs))) }
+                                span lang=(CONTRACT_LANGUAGE) { (markdown::inline(&short_name(operation))) }
                             }
                         }
                     }
@@ -271,6 +271,12 @@ impl<'a> Writer<'a> {
 pub(crate) fn method(operation: &Operation) -> Markup {
     let method = operation.method.as_str();
     html! { span class={ "method " (method.to_ascii_lowercase()) } { (method) } }
+}
+
+/// What an operation is called in the contents: its first sentence, up to a semicolon.
+fn short_name(operation: &Operation) -> String {
+    let sentence = first_sentence(&operation.docs);
+    sentence.split("; ").next().unwrap_or_default().to_owned()
 }
 
 fn common_problems(contract: &Contract) -> BTreeSet<(u16, String)> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::estate::Estate;
-use crate::browser::{Browser, Scheme, TAB, View, Whole};
+use crate::browser::{Browser, Scheme, TAB, View};
 use crate::tools::Chromium;
 use crate::workspace::progress;
 
@@ -67,7 +67,10 @@ impl Visit<'_> {
             ("services-vi", "/docs?lang=vi"),
             ("services-en", "/docs?lang=en"),
             ("land-vi", "/docs/land?lang=vi"),
-            ("land-en", "/docs/land?lang=en"),
+            ("operation-en", "/docs/land?lang=en#parcels/get-parcel"),
+            ("body-vi", "/docs/land?lang=vi#dossiers/supplement-dossier"),
+            ("type-en", "/docs/land?lang=en#type-Parcel"),
+            ("problems-vi", "/docs/land?lang=vi#problems"),
             ("postal-en", "/docs/postal/v1?lang=en"),
             ("civil-status-vi", "/docs/civil-status?lang=vi"),
         ];
@@ -92,7 +95,7 @@ impl Visit<'_> {
 
     async fn look_at(&self, name: &str, path: &str) -> Result<()> {
         self.browser.open(&format!("{}{path}", self.origin)).await?;
-        self.keep(name, Whole::Window).await?;
+        self.keep(name).await?;
         let faults = self.browser.run(FAULTS, &[]).await?;
         ensure!(faults == json!([]), "{path}, seen as {name}: {faults:#}");
         self.only_this_host().await
@@ -116,8 +119,8 @@ impl Visit<'_> {
         Ok(())
     }
 
-    async fn keep(&self, name: &str, whole: Whole) -> Result<()> {
-        let picture = self.browser.picture(whole).await?;
+    async fn keep(&self, name: &str) -> Result<()> {
+        let picture = self.browser.picture().await?;
         // `base64` is everywhere that Chromium is; a crate for four pictures would be more.
         let file = self.pictures.join(format!("{name}.png"));
         let mut decode = Command::new("base64");
@@ -149,7 +152,7 @@ impl Visit<'_> {
         ensure!(seen(open).await? == json!(false), "the contents cover a narrow page");
         browser.click(".menu").await?;
         ensure!(seen(open).await? == json!(true), "the button does not open the contents");
-        self.keep("contents-light-360", Whole::Window).await?;
+        self.keep("contents-light-360").await?;
         browser.click("#contents a[href='#parcels/get-parcel']").await?;
         ensure!(seen(open).await? == json!(false), "the contents stay open");
         ensure!(
@@ -202,7 +205,7 @@ impl Visit<'_> {
         ensure!(!kept.to_string().contains(estate.office_key()), "the key stands where it may be kept");
         let faults = browser.run(FAULTS, &[]).await?;
         ensure!(faults == json!([]), "the page with an answer: {faults:#}");
-        self.keep("called-dark-360", Whole::Window).await?;
+        self.keep("called-dark-360").await?;
 
         browser.view(View { width: 1280, height: 900, scheme: Scheme::Light }).await?;
         browser.open(&format!("{}/docs/land?lang=en", self.origin)).await?;
@@ -217,7 +220,7 @@ impl Visit<'_> {
             "the example was answered with {outcome}: {}",
             form.shown().await?
         );
-        self.keep("called-light-1280", Whole::Window).await?;
+        self.keep("called-light-1280").await?;
         let said = browser.console().await?;
         ensure!(said.is_empty(), "calls that succeed wrote to the console: {said:?}");
         self.only_this_host().await
@@ -247,7 +250,7 @@ impl Visit<'_> {
             browser.run("return document.images.length", &[]).await? == json!(0),
             "an answer became HTML"
         );
-        self.keep("refused-light-1280", Whole::Window).await?;
+        self.keep("refused-light-1280").await?;
 
         form.fill("number", "..").await?;
         form.send().await?;
@@ -263,7 +266,7 @@ impl Visit<'_> {
         offline(true).await?;
         form.send().await?;
         form.outcome("^Không nhận được câu trả lời").await?;
-        self.keep("unreachable-light-1280", Whole::Window).await?;
+        self.keep("unreachable-light-1280").await?;
         offline(false).await?;
 
         let form = Form::of(browser, "dossiers/send-dossier").await?;
