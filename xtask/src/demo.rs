@@ -2,7 +2,7 @@
 //! connectors, five services, two agencies; to try by hand, or with `--check` to be tried through and through.
 
 mod calls;
-mod estate;
+pub(crate) mod estate;
 mod pages;
 mod samples;
 mod services;
@@ -76,7 +76,8 @@ pub(crate) fn check_pages(workspace: &Workspace, features: Features) -> Result<S
     })
 }
 
-fn build(workspace: &Workspace, features: Features) -> Result<()> {
+/// Builds what a demonstration runs.
+pub(crate) fn build(workspace: &Workspace, features: Features) -> Result<()> {
     let only = ["civil-status", "land", "insurance", "postal", "payment"].map(str::to_owned).to_vec();
     connectors::build(workspace, &connectors::Options { only })?;
     progress("building the host and the simulators");
@@ -89,7 +90,8 @@ fn build(workspace: &Workspace, features: Features) -> Result<()> {
     run_command(&mut cargo)
 }
 
-fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Does something that waits.
+pub(crate) fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

@@ -6,7 +6,9 @@ mod connectors;
 mod demo;
 mod host;
 mod http;
+mod interop;
 mod process;
+mod steps;
 mod suite;
 mod table;
 mod tools;
@@ -29,8 +31,11 @@ enum Command {
     Demo(demo::Options),
     /// Open the documentation pages in Chromium, call operations from them, and leave pictures in target/pages/.
     Pages,
-    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo, the pages.
+    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo, the pages,
+    /// outside tools.
     Test,
+    /// Let outside tools use a running host: an OpenAPI linter, generated clients, a property-based tester.
+    Interop,
     /// Measure the host beside a native handler that does the same work.
     Bench(bench::Options),
 }
@@ -59,6 +64,7 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Test => suite::test(&workspace),
+        Command::Interop => interop::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, &options),
     }
 }

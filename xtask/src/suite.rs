@@ -3,30 +3,29 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::table::Table;
+use crate::steps::{Outcome, Steps};
 use crate::workspace::{Workspace, output, progress, run};
-use crate::{connectors, demo, tools};
+use crate::{connectors, demo, interop, tools};
 
 /// Runs the whole suite.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
-    let mut report = Report::default();
+    let mut steps = Steps::default();
     let mut tests = Count::default();
 
-    report.step("format", || {
+    steps.step("format", || {
         run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
         Ok(String::new())
     });
-    report.step("dependencies", || dependencies(workspace));
-    let built = report.step("connectors", || {
+    steps.step("dependencies", || dependencies(workspace));
+    let built = steps.step("connectors", || {
         let built = connectors::build(workspace, &connectors::Options::default())?;
         connectors::report(workspace, &built);
         Ok(format!("{} built", built.len()))
     });
-    report.step("lints", || {
+    steps.step("lints", || {
         run(workspace.cargo().args([
             "clippy",
             "--workspace",
@@ -39,21 +38,24 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         Ok(String::new())
     });
     if built == Outcome::Passed {
-        report.step("tests", || {
+        steps.step("tests", || {
             tests = all_tests(workspace)?;
             ensure!(tests.failed == 0, "{} tests failed", tests.failed);
             ensure!(tests.passed > 0, "no test was executed");
             Ok(tests.to_string())
         });
-        report.step("demo --check", || demo::check(workspace, demo::Features::OfTests));
-        report.step("pages", || demo::check_pages(workspace, demo::Features::OfTests));
+        steps.step("demo --check", || demo::check(workspace, demo::Features::OfTests));
+        steps.step("pages", || demo::check_pages(workspace, demo::Features::OfTests));
+        interop::steps(workspace, &mut steps);
     } else {
-        report.not_run("tests");
-        report.not_run("demo --check");
-        report.not_run("pages");
+        for step in ["tests", "demo --check", "pages"].into_iter().chain(interop::STEPS) {
+            steps.not_run(step);
+        }
     }
 
-    report.finish(tests)
+    steps.show();
+    println!("{tests}");
+    steps.verdict()
 }
 
 /// Licences, bans and sources of everything that is depended on; advisories where their database can be reached.
@@ -160,63 +162,6 @@ impl Count {
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
-    }
-}
-
-/// What became of each step.
-#[derive(Default)]
-struct Report {
-    rows: Vec<(&'static str, Outcome, Duration, String)>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Outcome {
-    Passed,
-    Failed,
-    NotRun,
-}
-
-impl Report {
-    /// Takes one step. It gives a note for the table.
-    fn step(&mut self, name: &'static str, take: impl FnOnce() -> Result<String>) -> Outcome {
-        progress(format_args!("test: {name}"));
-        let begin = Instant::now();
-        let (outcome, note) = match take() {
-            Ok(note) => (Outcome::Passed, note),
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                (Outcome::Failed, format!("{error:#}").lines().next().unwrap_or_default().to_owned())
-            }
-        };
-        self.rows.push((name, outcome, begin.elapsed(), note));
-        outcome
-    }
-
-    fn not_run(&mut self, name: &'static str) {
-        self.rows.push((name, Outcome::NotRun, Duration::ZERO, "needs a step that failed".to_owned()));
-    }
-
-    fn finish(self, tests: Count) -> Result<()> {
-        let mut table = Table::new(["step", "result", "seconds", "note"]);
-        for (name, outcome, took, note) in &self.rows {
-            let result = match outcome {
-                Outcome::Passed => "passed",
-                Outcome::Failed => "FAILED",
-                Outcome::NotRun => "not run",
-            };
-            table.row([
-                (*name).to_owned(),
-                result.to_owned(),
-                format!("{:.1}", took.as_secs_f64()),
-                note.clone(),
-            ]);
-        }
-        println!("\n{table}");
-        println!("{tests}");
-        let failed: Vec<_> =
-            self.rows.iter().filter(|row| row.1 != Outcome::Passed).map(|(name, ..)| *name).collect();
-        ensure!(failed.is_empty(), "not passed: {}", failed.join(", "));
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Programs from outside: found, or installed, or said exactly how to install. Nothing is installed outside the
-//! workspace's own build folder but the WebAssembly target of the toolchain and, as root on Debian, PostgreSQL and Chromium.
+//! workspace's own build folder but the WebAssembly target of the toolchain and, as root on Debian, PostgreSQL, Chromium
+//! and Python.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -170,6 +171,120 @@ fn install_from_debian(what: &str, packages: &[&str]) -> Result<Debian> {
         run(apt().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(packages))?;
     }
     Ok(Debian::Yes)
+}
+
+/// Programs from PyPI, Node.js and Java among them, in an environment of their own.
+pub(crate) struct Python {
+    /// The folder of the programs.
+    bin: PathBuf,
+}
+
+impl Python {
+    /// Makes the environment, or finds it as the pinned list of packages wants it.
+    pub(crate) fn ensure(workspace: &Workspace, requirements: &Path) -> Result<Self> {
+        let folder = workspace.target.join("tools/python");
+        let python = Self { bin: folder.join("bin") };
+        if is_installed(&folder, requirements)? {
+            return Ok(python);
+        }
+        ensure_python()?;
+        progress(format_args!(
+            "installing the packages of {} into {}",
+            requirements.display(),
+            folder.display()
+        ));
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let pinned = ["--require-hashes", "--only-binary=:all:"];
+        let quiet = ["--quiet", "--disable-pip-version-check", "--no-input"];
+        let mut pip = python.command("python");
+        run(pip
+            .args(["-m", "pip", "install"])
+            .args(quiet)
+            .args(pinned)
+            .arg("--requirement")
+            .arg(requirements))?;
+        mark_installed(&folder, requirements)?;
+        Ok(python)
+    }
+
+    /// A call of one of its programs, or of another that needs them.
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        let folders = std::iter::once(self.bin.clone()).chain(path_folders());
+        if let Ok(path) = std::env::join_paths(folders) {
+            command.env("PATH", path);
+        }
+        command
+    }
+}
+
+/// The newest features that pinned packages use came with this release.
+const PYTHON_AT_LEAST: (u32, u32) = (3, 11);
+
+/// Makes sure that Python can make environments.
+fn ensure_python() -> Result<()> {
+    let can = || {
+        let (major, minor) = PYTHON_AT_LEAST;
+        let test = format!("import ensurepip, sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");
+        output(Command::new("python3").args(["-c", &test])).is_ok()
+    };
+    if !can() {
+        install_from_debian("Python's environments", &["python3", "python3-venv"])?;
+    }
+    let (major, minor) = PYTHON_AT_LEAST;
+    ensure!(
+        can(),
+        "outside tools are installed by Python {major}.{minor} or newer with its module `venv`: install it (on Debian \
+         `sudo apt-get install python3 python3-venv`) and try again"
+    );
+    Ok(())
+}
+
+/// Programs from npm.
+pub(crate) struct Node<'a> {
+    python: &'a Python,
+    /// The folder with `node_modules`.
+    pub(crate) folder: PathBuf,
+}
+
+impl<'a> Node<'a> {
+    /// Installs the packages of a lock file, or finds them as it wants them. Node.js itself comes from PyPI.
+    pub(crate) fn ensure(workspace: &Workspace, python: &'a Python, wanted: &Path) -> Result<Self> {
+        let folder = workspace.target.join("tools/node");
+        let lock = wanted.join("package-lock.json");
+        if !is_installed(&folder, &lock)? {
+            let shown = folder.display();
+            progress(format_args!("installing the packages of {} into {shown}", lock.display()));
+            std::fs::create_dir_all(&folder)?;
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(wanted.join(name), folder.join(name))?;
+            }
+            let quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"];
+            run(python.command("npm").args(["ci", "--ignore-scripts"]).args(quiet).current_dir(&folder))?;
+            mark_installed(&folder, &lock)?;
+        }
+        Ok(Self { python, folder })
+    }
+
+    /// A call of one of its programs.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let program = self.folder.join("node_modules/.bin").join(program);
+        self.python.command(program)
+    }
+}
+
+/// What a folder of packages was made from stands in it, so that a change of the list makes it anew.
+const INSTALLED: &str = "installed";
+
+fn is_installed(folder: &Path, list: &Path) -> Result<bool> {
+    let installed = std::fs::read(folder.join(INSTALLED)).ok();
+    Ok(installed == Some(std::fs::read(list).with_context(|| format!("{} cannot be read", list.display()))?))
+}
+
+/// Comes last: a folder that was made in part has no mark.
+fn mark_installed(folder: &Path, list: &Path) -> Result<()> {
+    std::fs::copy(list, folder.join(INSTALLED))?;
+    Ok(())
 }
 
 /// The folder of PostgreSQL's server programs: on `PATH`, or where Debian keeps them.

@@ -8,6 +8,9 @@ use crate::model::{Case, Contract, Field, Label, Pii, Rules, Type, TypeDef, Type
 /// The name of the schema of problem documents; no type of a contract has it.
 pub(crate) const PROBLEM_DETAILS: &str = "ProblemDetails";
 
+/// What base64 with padding looks like (RFC 4648, section 4). `contentEncoding` alone is only a remark.
+const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+
 /// How schemas refer to those of named types.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum References<'a> {
@@ -142,7 +145,7 @@ impl SchemaWriter<'_> {
             Type::F32 | Type::F64 => json!({ "type": "number" }),
             Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
             Type::String => json!({ "type": "string" }),
-            Type::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
+            Type::Bytes => json!({ "type": "string", "contentEncoding": "base64", "pattern": BASE64 }),
             Type::List(item) => json!({ "type": "array", "items": inner(item) }),
             Type::Tuple(items) => {
                 let prefix: Vec<Value> = items.iter().map(inner).collect();

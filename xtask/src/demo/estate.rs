@@ -139,6 +139,16 @@ impl Estate {
         &self.folder
     }
 
+    /// Another account of the agency that may call everything; gives its key.
+    pub(crate) async fn account_of_office(&self, name: &str) -> Result<String> {
+        self.host.account(OFFICE, name).await
+    }
+
+    /// The services' names.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.services.iter().map(|service| service.name)
+    }
+
     /// A connector's file.
     pub(crate) fn component(&self, name: &str) -> PathBuf {
         self.components.join(format!("{name}.wasm"))
