@@ -309,3 +309,58 @@ fn deprecated_operations_are_marked() {
     assert_eq!(document["paths"]["/items/old"]["post"]["deprecated"], true);
     assert_eq!(document["paths"]["/items/new"]["post"].get("deprecated"), None);
 }
+
+#[test]
+fn a_discriminator_leads_to_the_schema_of_each_case() {
+    let mut variants = 0;
+    for name in CONTRACTS {
+        let document = described(&contract(name));
+        walk(&document, "", &mut |pointer, value| {
+            let Some(mapping) = value.get("discriminator").and_then(|found| found["mapping"].as_object())
+            else {
+                return;
+            };
+            variants += 1;
+            let targets: Vec<&Value> = mapping.values().collect();
+            let alternatives = value["oneOf"].as_array().unwrap();
+            let references: Vec<&Value> = alternatives.iter().map(|case| &case["$ref"]).collect();
+            assert_eq!(targets, references, "{pointer}");
+            for (case, target) in mapping {
+                let target = target.as_str().unwrap().strip_prefix('#').unwrap();
+                let schema = document.pointer(target).unwrap_or_else(|| panic!("{target} is not there"));
+                assert_eq!(schema["properties"]["kind"]["const"], **case, "{target}");
+            }
+        });
+    }
+    assert!(variants > 0);
+}
+
+#[test]
+fn texts_in_headers_and_base64_have_patterns_that_fit() {
+    let land = described(&contract("land"));
+    let fits = |schema: &Value, text: &str| {
+        let mut schemas = Schemas::new();
+        let mut compiler = Compiler::new();
+        compiler.add_resource("schema.json", schema.clone()).unwrap();
+        let index = compiler.compile("schema.json", &mut schemas).unwrap();
+        schemas.validate(&text.into(), index).is_ok()
+    };
+
+    let operation = &land["paths"]["/parcels"]["get"];
+    let parameters = operation["parameters"].as_array().unwrap();
+    let purpose = &parameters.iter().find(|found| found["name"] == "truc-purpose").unwrap()["schema"];
+    for right in ["x", "Giải quyết thủ tục", "a b"] {
+        assert!(fits(purpose, right), "{right:?}");
+    }
+    for wrong in ["", " ", " a", "a ", "a\tb", "a\u{85}b", "\u{7f}"] {
+        assert!(!fits(purpose, wrong), "{wrong:?}");
+    }
+
+    let content = &land["components"]["schemas"]["Attachment"]["properties"]["content"];
+    for right in ["", "AA==", "AAE=", "AAEC", "JVBERi0xLjQK"] {
+        assert!(fits(content, right), "{right:?}");
+    }
+    for wrong in ["A", "AA", "AA=", "AB==", "AAF=", "AA==AAEC", "AA\n="] {
+        assert!(!fits(content, wrong), "{wrong:?}");
+    }
+}

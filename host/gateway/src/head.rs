@@ -179,14 +179,13 @@ fn text(headers: &HeaderMap, name: &HeaderName, most: usize) -> Result<Option<St
     let Some(value) = headers.get(name) else { return Ok(None) };
     // Purposes are written in Vietnamese, so the field's bytes are taken as UTF-8.
     match std::str::from_utf8(value.as_bytes()).map(str::trim) {
-        Ok("") => Ok(None),
-        Ok(text) if text.chars().count() <= most && !text.chars().any(char::is_control) => {
+        Ok(text) if (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control) => {
             Ok(Some(text.to_owned()))
         }
         _ => Err(Problem::new(
             Code::MalformedRequest,
             format!(
-                "The header `{name}` must be UTF-8 of at most {most} characters, without control characters."
+                "The header `{name}` must be UTF-8 of 1 to {most} characters, without control characters."
             ),
         )),
     }

@@ -94,6 +94,19 @@ async fn callers_are_refused_with_reasons_and_every_refusal_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn headers_that_say_nothing_are_refused() {
+    let host = Host::start().await;
+    for name in ["truc-purpose", "truc-dossier"] {
+        for value in ["", "  ", "a\tb"] {
+            let mut request = host.request("GET", ITEM).body(Full::new(Bytes::new())).unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+            let reply = host.exchange(request).await;
+            assert_eq!(reply.problem(), (400, "malformed-request".to_owned()), "{name}: {value:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_checked_before_the_connector_runs() {
     let host =
         Host::start_with(GatewaySettings::default(), Options::default(), json!({ "requestBytes": "64KiB" }))

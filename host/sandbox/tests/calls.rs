@@ -124,6 +124,31 @@ async fn values_of_every_type_come_back_as_they_went() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_without_a_fraction_is_whole_however_it_is_written() {
+    let with = |member: &str, number: &str| {
+        let body = everything().to_string();
+        let before = format!("\"{member}\":{}", everything()[member]);
+        assert!(body.contains(&before), "{before}");
+        body.replacen(&before, &format!("\"{member}\":{number}"), 1)
+    };
+    let echo = async |body: String| {
+        call_with(&environment(Limits::default()), "values/echo", &[], None, body.as_bytes()).await
+    };
+    for (member, written, value) in [
+        ("tiny", "84.0", json!(84)),
+        ("long", "4.294967295e9", json!(4_294_967_295_u32)),
+        ("signedTiny", "-0.0", json!(0)),
+        ("huge", "9007199254740992.0", json!("9007199254740992")),
+    ] {
+        let answer = echo(with(member, written)).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap()[member], value, "{written}");
+    }
+    for (member, written) in [("tiny", "84.5"), ("tiny", "256.0"), ("huge", "1e19"), ("text", "1.0")] {
+        assert_eq!(code(echo(with(member, written)).await), "invalid-request", "{member}: {written}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_faults_of_a_request_are_told_at_once_with_their_places() {
     let mut wrong = everything();
     wrong["tiny"] = json!(256);

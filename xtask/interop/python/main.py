@@ -109,14 +109,15 @@ def civil_status(samples):
         )
         assert isinstance(result, Entry)
 
-        sample = samples["births"][0]
-        number, day = str(sample["id"]), datetime.date.fromisoformat(sample["registeredOn"])
-        found = registry_find_entries.sync_detailed(client=api, event=Event.BIRTH, changed_on=day, province="56")
-        assert len(succeeded(found)) > 0
+        number, province = samples["births"][0]["id"], samples["births"][0]["province"]
         entry = succeeded(registry_get_entry.sync_detailed(Event.BIRTH, number, client=api, **PURPOSE))
         # The case of a variant is a class of its own.
         assert isinstance(entry.details, DetailsBirth) and entry.details.value.child.name
-        entries = registry_get_entries.sync_detailed(Event.BIRTH, client=api, id=[number], **PURPOSE)
+        found = registry_find_entries.sync_detailed(
+            client=api, event=Event.BIRTH, changed_on=entry.changed_on, province=province
+        )
+        assert any(reference.id == number for reference in succeeded(found))
+        entries = registry_get_entries.sync_detailed(Event.BIRTH, client=api, id=[result.id, "999999999"], **PURPOSE)
         assert len(succeeded(entries)) == 1
         groups = succeeded(registry_list_codes.sync_detailed(CodeList.ETHNIC_GROUPS, client=api))
         assert any(code.name == "Kinh" for code in groups)

@@ -71,6 +71,6 @@ fn log(reports: &Path, document: &Document) -> std::path::PathBuf {
 
 /// How many test cases a closing report names: `  1234 generated, 1234 passed`.
 fn generated(said: &str) -> Option<u64> {
-    let line = said.lines().find(|line| line.contains(" generated"))?;
+    let line = said.lines().find(|line| line.contains(" generated, "))?;
     line.split_whitespace().next()?.replace(',', "").parse().ok()
 }

@@ -14,6 +14,9 @@ use crate::model::{Operation, Parameter, Place, Rules, Type};
 use crate::names::first_sentence;
 use crate::schema;
 
+/// Texts in header fields: without control characters, and HTTP takes away spaces at the ends.
+const HEADER_TEXT: &str = r"^[^\x00-\x20\x7F-\x9F]([^\x00-\x1F\x7F-\x9F]*[^\x00-\x20\x7F-\x9F])?$";
+
 impl ServiceWriter<'_> {
     pub(super) fn operation(&mut self, operation: &Operation, responses: &mut Responses<'_>) -> Value {
         let id = format!("{}{}", self.prefixes.operation, operation_id(operation));
@@ -49,7 +52,7 @@ impl ServiceWriter<'_> {
             "in": "header",
             "required": operation.pii.is_some(),
             "description": "The purpose of the call, kept in the ledger. Needed wherever personal data goes in or out.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 200 },
+            "schema": { "type": "string", "pattern": HEADER_TEXT, "minLength": 1, "maxLength": 200 },
             "example": "Giai quyet thu tuc hanh chinh",
         }));
         list.push(json!({
@@ -57,7 +60,7 @@ impl ServiceWriter<'_> {
             "in": "header",
             "required": false,
             "description": "The dossier the call belongs to, kept in the ledger.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 100 },
+            "schema": { "type": "string", "pattern": HEADER_TEXT, "minLength": 1, "maxLength": 100 },
         }));
         if !operation.method.is_safe() {
             list.push(idempotency_key_parameter());

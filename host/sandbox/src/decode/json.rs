@@ -63,6 +63,9 @@ impl<'p, F: Fields<'p>> Object<'_, 'p, F> {
     }
 }
 
+/// 2⁵³: up to here every whole number is a float of its own.
+const EXACT_UP_TO: f64 = 9_007_199_254_740_992.0;
+
 macro_rules! wrong_scalars {
     ($value:ty, $method:ident) => {
         fn visit_bool<E>(self, _: bool) -> Result<$value, E> {
@@ -320,6 +323,9 @@ impl<'de> Visitor<'de> for Decode<'_, '_> {
                 reason = "a number too large becomes infinite and is refused"
             )]
             Node::F32 if (number as f32).is_finite() => Val::Float32(number as f32),
+            // For JSON Schema `2.0` is an integer too. Larger ones may have been rounded.
+            #[expect(clippy::cast_possible_truncation, reason = "a whole number in a range that i128 holds")]
+            _ if number.fract() == 0.0 && number.abs() <= EXACT_UP_TO => self.integer(number as i128),
             _ => self.wrong(),
         })
     }

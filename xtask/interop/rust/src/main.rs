@@ -105,17 +105,17 @@ fn civil_status(samples: &Value) -> Outcome {
     let status = registry::registry_check_dossier(&api, &received, &unit, None, None)?;
     assert_eq!(status.state, civil::DossierState::Received);
     let registered = text(samples, "/civilStatusDossiers/registered");
-    registry::registry_get_result(&api, &registered, &unit, PURPOSE, None)?;
+    let result = registry::registry_get_result(&api, &registered, &unit, PURPOSE, None)?;
 
-    let (id, day) = (text(samples, "/births/0/id"), text(samples, "/births/0/registeredOn"));
+    let (id, province) = (text(samples, "/births/0/id"), text(samples, "/births/0/province"));
     let birth = civil::Event::Birth;
-    let found = registry::registry_find_entries(&api, birth, &day, Some("56"), None, None)?;
-    assert!(found.iter().any(|entry| entry.id == id));
     let entry = registry::registry_get_entry(&api, birth, &id, PURPOSE, None)?;
+    let found = registry::registry_find_entries(&api, birth, &entry.changed_on, Some(&province), None, None)?;
+    assert!(found.iter().any(|reference| reference.id == id));
     // The cases of a variant are the cases of an enumeration.
     let civil::Details::Birth(details) = entry.details else { panic!("{id} is no birth") };
     assert!(!details.value.child.name.is_empty());
-    let entries = registry::registry_get_entries(&api, birth, vec![id], PURPOSE, None)?;
+    let entries = registry::registry_get_entries(&api, birth, vec![result.id, "999999999".into()], PURPOSE, None)?;
     assert_eq!(entries.len(), 1);
     let groups = registry::registry_list_codes(&api, civil::CodeList::EthnicGroups, None, None)?;
     assert!(groups.iter().any(|code| code.name == "Kinh"));
