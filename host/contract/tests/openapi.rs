@@ -6,7 +6,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::documents::{check_components, check_examples, described, described_wit, operations};
+use boon::{Compiler, Schemas};
+use common::documents::{check_components, check_examples, described, described_wit, operations, walk};
 use common::{CONTRACTS, contract};
 use serde_json::Value;
 use truc_contract::openapi::{document, operation_id};
