@@ -94,6 +94,7 @@ fn load_code(error: &LoadError) -> Code {
     match error {
         LoadError::TooLarge(_) => Code::ComponentTooLarge,
         LoadError::Engine(_) => Code::ComponentMalformed,
+        LoadError::Types(_) => Code::ContractMismatch,
         LoadError::Component(error) => match error {
             ComponentError::Malformed(_) => Code::ComponentMalformed,
             ComponentError::Import { .. } => Code::ImportRefused,

@@ -1,28 +1,32 @@
 //! One call: a fresh instance, one operation, and the instance is gone.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use truc_contract::model::Fallible;
 use truc_model::{AccountName, AgencyCode, Code, Problem, RequestId};
 use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::capabilities::{Environment, printable};
-use crate::decode::{Arguments, decode};
-use crate::encode::{self, EncodeError, Encoder};
+use crate::codec::{Codec, Outcome, Values};
+use crate::decode::{Arguments, Undecoded};
+use crate::encode::EncodeError;
+use crate::mask::Masker;
 use crate::program::{Program, Sandbox};
 use crate::settings::{
-    MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, SMALL_BODY, TICK, VALUE_FACTOR, hostcall_fuel,
+    MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_VALUES, SMALL_BODY, SMALL_VALUES, TICK, VALUE_BYTES,
+    VALUE_FACTOR, hostcall_fuel,
 };
 
 /// An operation with its arguments, decoded and checked.
+#[derive(Debug)]
 pub struct Prepared {
     operation: usize,
-    parameters: Vec<Val>,
+    arguments: Arc<Values>,
     /// The share of the host's memory for large bodies that the arguments take.
     _share: Option<OwnedSemaphorePermit>,
 }
@@ -52,7 +56,7 @@ pub struct CallerInfo {
 }
 
 /// A successful answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// 200 or 204.
     pub status: u16,
@@ -62,8 +66,19 @@ pub struct Answer {
     pub upstream_calls: u32,
 }
 
+/// Tells how much there is, never what: an answer may be personal data.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .field("upstream_calls", &self.upstream_calls)
+            .finish()
+    }
+}
+
 /// A call that gave no answer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CallError {
     /// What the caller sees.
     pub problem: Problem,
@@ -71,6 +86,17 @@ pub struct CallError {
     pub cause: Option<String>,
     /// How many calls to upstreams were made.
     pub upstream_calls: u32,
+}
+
+/// Tells the problem by its code: what a connector says in one may be personal data.
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallError")
+            .field("problem", &self.problem.code)
+            .field("cause", &self.cause)
+            .field("upstream_calls", &self.upstream_calls)
+            .finish()
+    }
 }
 
 /// The state of one call; what capabilities work on.
@@ -81,8 +107,30 @@ pub(crate) struct Call {
     pub(crate) started: Instant,
     pub(crate) upstream_calls: u32,
     pub(crate) log_lines: u32,
+    /// What was called, and with what; none where an instance is only tried out.
+    called: Option<Called>,
+    /// Made when the connector writes its first line.
+    masker: Option<Masker>,
     limiter: MemoryLimiter,
     cpu: CpuMeter,
+}
+
+/// An operation and its arguments.
+struct Called {
+    codec: Arc<Codec>,
+    operation: usize,
+    arguments: Arc<Values>,
+}
+
+impl Call {
+    /// What hides the personal data of the call's arguments.
+    pub(crate) fn masker(&mut self) -> &Masker {
+        let called = &self.called;
+        self.masker.get_or_insert_with(|| {
+            let masker = |called: &Called| called.codec.masker(called.operation, &called.arguments);
+            called.as_ref().map_or(Masker::Nothing, masker)
+        })
+    }
 }
 
 /// Sums all memory and tables of a call.
@@ -169,20 +217,25 @@ impl Sandbox {
         operation: usize,
         arguments: &Arguments<'_>,
     ) -> Result<Prepared, Problem> {
-        let planned =
-            program.operations.get(operation).ok_or_else(|| Problem::new(Code::RouteNotFound, ""))?;
-        let share = self.share_for(arguments.body.len())?;
-        Ok(Prepared { operation, parameters: decode(&planned.plan, arguments)?, _share: share })
+        let body = arguments.body.len();
+        let mut share =
+            if body > SMALL_BODY { Some(self.share_of(body.saturating_mul(VALUE_FACTOR))?) } else { None };
+        let covered = (body.saturating_mul(VALUE_FACTOR) / VALUE_BYTES).clamp(SMALL_VALUES, MAX_VALUES);
+        let decoded = match program.codec.decode_within(operation, arguments, covered) {
+            Err(Undecoded::TooMany) if covered < MAX_VALUES => {
+                drop(share.take());
+                share = Some(self.share_of(MAX_VALUES.saturating_mul(VALUE_BYTES))?);
+                program.codec.decode_within(operation, arguments, MAX_VALUES)
+            }
+            decoded => decoded,
+        };
+        Ok(Prepared { operation, arguments: Arc::new(decoded?), _share: share })
     }
 
-    /// Values take many times the memory of their JSON, so large bodies share what the host has for them.
-    fn share_for(&self, body: usize) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        if body <= SMALL_BODY {
-            return Ok(None);
-        }
-        let kibibytes = u32::try_from(body.saturating_mul(VALUE_FACTOR) >> 10).unwrap_or(u32::MAX);
-        let share = self.large_bodies.clone().try_acquire_many_owned(kibibytes);
-        share.map(Some).map_err(|_| {
+    /// Values take many times the memory of their JSON, so large requests share what the host has for them.
+    fn share_of(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let kibibytes = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
+        self.large_bodies.clone().try_acquire_many_owned(kibibytes).map_err(|_| {
             Problem::new(Code::TooBusy, "Too many large bodies are under way.").with_retry_after(1)
         })
     }
@@ -201,7 +254,7 @@ impl Sandbox {
             dossier: None,
             request_id: RequestId::new(environment.clock.now(), &[0; 10]),
         };
-        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline });
+        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline }, None);
         let started = tokio::time::timeout_at(deadline, program.instance.instantiate_async(&mut store)).await;
         match started {
             Ok(Ok(_)) => Ok(()),
@@ -221,20 +274,21 @@ impl Sandbox {
         environment: &Arc<Environment>,
         input: Input,
     ) -> Result<Answer, CallError> {
-        let Some(operation) = program.operations.get(prepared.operation) else {
+        let Prepared { operation, arguments, _share } = prepared;
+        let Some(export) = program.exports.get(operation) else {
             let problem = Problem::new(Code::RouteNotFound, "");
             return Err(CallError { problem, cause: None, upstream_calls: 0 });
         };
         let deadline = input.deadline;
-        let (mut store, resumed) = self.store(environment, input);
-        let mut results = [Val::Bool(false)];
-        let results = if operation.plan.returns() { results.as_mut_slice() } else { Default::default() };
+        let called = Called { codec: program.codec.clone(), operation, arguments: arguments.clone() };
+        let (mut store, resumed) = self.store(environment, input, Some(called));
+        let mut results = vec![Val::Bool(false); usize::from(program.codec.returns(operation))];
         let run = async {
             let instance = program.instance.instantiate_async(&mut store).await?;
-            let Some(function) = instance.get_func(&mut store, operation.export) else {
+            let Some(function) = instance.get_func(&mut store, export) else {
                 return Err(wasmtime::Error::msg("the planned export is missing"));
             };
-            function.call_async(&mut store, &prepared.parameters, results).await
+            function.call_async(&mut store, arguments.as_slice(), &mut results).await
         };
         let ended = {
             let mut run = std::pin::pin!(run);
@@ -268,26 +322,25 @@ impl Sandbox {
             }
             Ok(Ok(())) => {
                 let limit = environment.limits.response_bytes.as_usize();
-                operation
-                    .plan
-                    .answer(results.first(), limit)
-                    .map(|(status, body)| Answer { status, body, upstream_calls })
-                    .map_err(|unanswered| match unanswered {
-                        Unanswered::Problem(problem) => CallError { problem, cause: None, upstream_calls },
-                        Unanswered::Broken(error) => {
-                            let code = if error == EncodeError::TooLarge {
-                                Code::AnswerTooLarge
-                            } else {
-                                Code::AnswerInvalid
-                            };
-                            failed(code, format!("the connector's result: {error:?}"))
-                        }
-                    })
+                match program.codec.encode(operation, &Values::returned(results), limit) {
+                    Ok(Outcome::Answer { status, body }) => Ok(Answer { status, body, upstream_calls }),
+                    Ok(Outcome::Problem(problem)) => Err(CallError { problem, cause: None, upstream_calls }),
+                    Err(error) => {
+                        let too_large = error == EncodeError::TooLarge;
+                        let code = if too_large { Code::AnswerTooLarge } else { Code::AnswerInvalid };
+                        Err(failed(code, format!("the connector's result: {error}")))
+                    }
+                }
             }
         }
     }
 
-    fn store(&self, environment: &Arc<Environment>, input: Input) -> (Store<Call>, Arc<AtomicU64>) {
+    fn store(
+        &self,
+        environment: &Arc<Environment>,
+        input: Input,
+        called: Option<Called>,
+    ) -> (Store<Call>, Arc<AtomicU64>) {
         let limits = &environment.limits;
         let ticks = self.ticker.ticks().clone();
         let resumed = Arc::new(AtomicU64::new(ticks.load(Ordering::Acquire)));
@@ -298,6 +351,8 @@ impl Sandbox {
             started: Instant::now(),
             upstream_calls: 0,
             log_lines: 0,
+            called,
+            masker: None,
             limiter: MemoryLimiter { limit: limits.memory.as_usize(), used: 0, refused: Refused::Never },
             cpu: CpuMeter { ticks, resumed: resumed.clone(), spent: 0, budget: limits.cpu.0.div_ceil(tick) },
             environment: environment.clone(),
@@ -330,37 +385,4 @@ fn classify(error: &wasmtime::Error, call: &Call) -> (Code, String) {
         Code::ConnectorTrapped
     };
     (code, printable(&format!("{error:#}"), MAX_CAUSE))
-}
-
-enum Unanswered {
-    Problem(Problem),
-    Broken(EncodeError),
-}
-
-impl crate::plan::OperationPlan {
-    fn returns(&self) -> bool {
-        self.ok.is_some() || self.fallible != Fallible::Never
-    }
-
-    /// Status and body for what the function returned.
-    fn answer(&self, result: Option<&Val>, limit: usize) -> Result<(u16, Vec<u8>), Unanswered> {
-        let value = match (self.fallible, result) {
-            (Fallible::Never, value) => value,
-            (_, Some(Val::Result(Ok(value)))) => value.as_deref(),
-            (_, Some(Val::Result(Err(Some(error))))) => {
-                let problem = encode::problem(&self.errors, error, limit).map_err(Unanswered::Broken)?;
-                return Err(Unanswered::Problem(problem));
-            }
-            _ => return Err(Unanswered::Broken(EncodeError::Mismatch)),
-        };
-        match (&self.ok, value) {
-            (None, None) => Ok((204, Vec::new())),
-            (Some(_), Some(Val::Option(None))) => Err(Unanswered::Problem(Problem::new(Code::NotFound, ""))),
-            (Some(node), Some(value)) => {
-                let body = Encoder::new(limit).encode(node, value).map_err(Unanswered::Broken)?;
-                Ok((200, body))
-            }
-            _ => Err(Unanswered::Broken(EncodeError::Mismatch)),
-        }
-    }
 }

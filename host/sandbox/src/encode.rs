@@ -9,15 +9,20 @@ use truc_model::{Fault, Problem};
 use wasmtime::component::Val;
 
 use crate::plan::{ErrorPlan, Node};
+use crate::settings::MAX_FAULTS;
+use crate::text::plain_prefix;
 
 /// Why a value cannot be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EncodeError {
-    /// A number that JSON does not have: NaN or infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// JSON has no such number.
+    #[error("a number is infinite or not a number")]
     NotANumber,
-    /// A value of another type than the plan's.
+    /// The value is of another type than the contract's.
+    #[error("a value is of another type than the contract says")]
     Mismatch,
-    /// More bytes than the limit.
+    /// The JSON has more bytes than the limit.
+    #[error("the JSON has more bytes than the limit")]
     TooLarge,
 }
 
@@ -35,6 +40,19 @@ impl Encoder {
     /// The JSON of a value.
     pub(crate) fn encode(mut self, node: &Node, value: &Val) -> Result<Vec<u8>, EncodeError> {
         self.value(node, value)?;
+        self.finish()
+    }
+
+    /// The JSON of an object with these members; those that are none are left out.
+    pub(crate) fn encode_object<'v>(
+        mut self,
+        members: impl Iterator<Item = (&'v [u8], &'v Node, &'v Val)>,
+    ) -> Result<Vec<u8>, EncodeError> {
+        self.object(members)?;
+        self.finish()
+    }
+
+    fn finish(self) -> Result<Vec<u8>, EncodeError> {
         self.check()?;
         Ok(self.out)
     }
@@ -51,34 +69,71 @@ impl Encoder {
         self.out.extend_from_slice(bytes);
     }
 
-    fn scalar(&mut self, value: impl serde::Serialize) -> Result<(), EncodeError> {
-        // Writing a number or a text into memory does not fail.
-        serde_json::to_writer(&mut self.out, &value).map_err(|_| EncodeError::Mismatch)
+    fn integer(&mut self, number: impl itoa::Integer) {
+        self.raw(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn quoted(&mut self, number: impl itoa::Integer) {
+        self.raw(b"\"");
+        self.integer(number);
+        self.raw(b"\"");
+    }
+
+    fn float(&mut self, number: impl zmij::Float) {
+        self.raw(zmij::Buffer::new().format_finite(number).as_bytes());
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), EncodeError> {
+        // Before writing: escapes make a text up to six times as long.
+        self.room_for(text.len())?;
+        self.raw(b"\"");
+        let mut rest = text.as_bytes();
+        loop {
+            let (plain, other) = rest.split_at(plain_prefix(rest));
+            self.raw(plain);
+            let Some((byte, behind)) = other.split_first() else { break };
+            self.escaped(*byte);
+            rest = behind;
+        }
+        self.raw(b"\"");
+        self.check()
+    }
+
+    fn escaped(&mut self, byte: u8) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let letter = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0c => b'f',
+            b'\r' => b'r',
+            control => {
+                let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+                return self.raw(&[b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control & 15)]);
+            }
+        };
+        self.raw(&[b'\\', letter]);
     }
 
     fn value(&mut self, node: &Node, value: &Val) -> Result<(), EncodeError> {
         match (node, value) {
             (Node::Bool, Val::Bool(value)) => self.raw(if *value { b"true" } else { b"false" }),
-            (Node::U8(_), Val::U8(number)) => self.scalar(number)?,
-            (Node::U16(_), Val::U16(number)) => self.scalar(number)?,
-            (Node::U32(_), Val::U32(number)) => self.scalar(number)?,
-            (Node::S8(_), Val::S8(number)) => self.scalar(number)?,
-            (Node::S16(_), Val::S16(number)) => self.scalar(number)?,
-            (Node::S32(_), Val::S32(number)) => self.scalar(number)?,
-            (Node::U64(_), Val::U64(number)) => self.quoted(number)?,
-            (Node::S64(_), Val::S64(number)) => self.quoted(number)?,
-            (Node::F32, Val::Float32(number)) if number.is_finite() => self.scalar(number)?,
-            (Node::F64, Val::Float64(number)) if number.is_finite() => self.scalar(number)?,
+            (Node::Integer(_), Val::U8(number)) => self.integer(*number),
+            (Node::Integer(_), Val::U16(number)) => self.integer(*number),
+            (Node::Integer(_), Val::U32(number)) => self.integer(*number),
+            (Node::Integer(_), Val::S8(number)) => self.integer(*number),
+            (Node::Integer(_), Val::S16(number)) => self.integer(*number),
+            (Node::Integer(_), Val::S32(number)) => self.integer(*number),
+            (Node::Integer(_), Val::U64(number)) => self.quoted(*number),
+            (Node::Integer(_), Val::S64(number)) => self.quoted(*number),
+            (Node::F32, Val::Float32(number)) if number.is_finite() => self.float(*number),
+            (Node::F64, Val::Float64(number)) if number.is_finite() => self.float(*number),
             (Node::F32, Val::Float32(_)) | (Node::F64, Val::Float64(_)) => {
                 return Err(EncodeError::NotANumber);
             }
-            (Node::Char, Val::Char(char)) => self.scalar(char)?,
-            (Node::String(_), Val::String(text)) => {
-                // Before writing: escapes make a text up to six times as long.
-                self.room_for(text.len())?;
-                self.scalar(text)?;
-                self.check()?;
-            }
+            (Node::Char, Val::Char(char)) => self.text(char.encode_utf8(&mut [0; 4]))?,
+            (Node::String(_), Val::String(text)) => self.text(text)?,
             (Node::Bytes(_), Val::List(items)) => self.bytes(items)?,
             (Node::List(item, _), Val::List(items)) => {
                 self.array(items.iter().map(|value| (&**item, value)))?
@@ -95,24 +150,14 @@ impl Encoder {
                 self.side(b"{\"err\":", err.as_deref(), value.as_deref())?;
             }
             (Node::Record(fields), Val::Record(values)) => {
-                let mut separator: &[u8] = b"{";
-                for (field, (_, value)) in fields.iter().zip(values) {
-                    if matches!(value, Val::Option(None)) {
-                        continue;
-                    }
-                    self.raw(separator);
-                    self.raw(&field.key);
-                    self.value(&field.node, value)?;
-                    separator = b",";
-                }
-                self.raw(if separator == b"{" { b"{}" } else { b"}" });
-                self.check()?;
+                let members = fields.list.iter().zip(values);
+                self.object(members.map(|(field, (_, value))| (field.key.as_ref(), &field.node, value)))?;
             }
             (Node::Variant(cases), Val::Variant(name, value)) => {
-                let case = cases.iter().find(|case| *case.name == **name).ok_or(EncodeError::Mismatch)?;
+                let case = cases.names.find(name).and_then(|index| cases.payloads.get(index));
                 self.raw(b"{\"kind\":");
-                self.scalar(name)?;
-                match (&case.payload, value.as_deref()) {
+                self.text(name)?;
+                match (case.ok_or(EncodeError::Mismatch)?, value.as_deref()) {
                     (Some(_), Some(Val::Option(None))) | (None, None) => {}
                     (Some(node), Some(value)) => {
                         self.raw(b",\"value\":");
@@ -122,33 +167,56 @@ impl Encoder {
                 }
                 self.raw(b"}");
             }
-            (Node::Enum(_), Val::Enum(name)) => self.scalar(name)?,
-            (Node::Flags(_), Val::Flags(names)) => self.scalar(names)?,
+            (Node::Enum(_), Val::Enum(name)) => self.text(name)?,
+            (Node::Flags(_), Val::Flags(names)) => {
+                let mut separator: &[u8] = b"[";
+                for name in names {
+                    self.raw(separator);
+                    self.text(name)?;
+                    separator = b",";
+                }
+                self.raw(if names.is_empty() { b"[]" } else { b"]" });
+            }
             _ => return Err(EncodeError::Mismatch),
         }
         Ok(())
     }
 
-    fn quoted(&mut self, number: impl serde::Serialize) -> Result<(), EncodeError> {
-        self.raw(b"\"");
-        self.scalar(number)?;
-        self.raw(b"\"");
-        Ok(())
+    fn object<'v>(
+        &mut self,
+        members: impl Iterator<Item = (&'v [u8], &'v Node, &'v Val)>,
+    ) -> Result<(), EncodeError> {
+        let mut separator: &[u8] = b"{";
+        for (key, node, value) in members {
+            if matches!(value, Val::Option(None)) {
+                continue;
+            }
+            self.raw(separator);
+            self.raw(key);
+            self.value(node, value)?;
+            separator = b",";
+        }
+        self.raw(if separator == b"{" { b"{}" } else { b"}" });
+        self.check()
     }
 
+    /// Bytes as base64, piece by piece.
     fn bytes(&mut self, items: &[Val]) -> Result<(), EncodeError> {
-        let byte = |item: &Val| match item {
-            Val::U8(byte) => Ok(*byte),
-            _ => Err(EncodeError::Mismatch),
-        };
-        let bytes = items.iter().map(byte).collect::<Result<Vec<u8>, _>>()?;
-        self.raw(b"\"");
-        let start = self.out.len();
-        let length = base64::encoded_len(bytes.len(), true).ok_or(EncodeError::TooLarge)?;
+        const PIECE: usize = 3072;
+        let length = base64::encoded_len(items.len(), true).ok_or(EncodeError::TooLarge)?;
         self.room_for(length)?;
-        self.out.resize(start + length, 0);
-        let target = self.out.get_mut(start..).ok_or(EncodeError::TooLarge)?;
-        BASE64.encode_slice(&bytes, target).map_err(|_| EncodeError::TooLarge)?;
+        self.out.reserve(length + 2);
+        self.raw(b"\"");
+        let (mut bytes, mut text) = ([0_u8; PIECE], [0_u8; PIECE / 3 * 4]);
+        for piece in items.chunks(PIECE) {
+            for (byte, item) in bytes.iter_mut().zip(piece) {
+                let Val::U8(value) = item else { return Err(EncodeError::Mismatch) };
+                *byte = *value;
+            }
+            let bytes = bytes.get(..piece.len()).unwrap_or_default();
+            let written = BASE64.encode_slice(bytes, &mut text).map_err(|_| EncodeError::TooLarge)?;
+            self.raw(text.get(..written).unwrap_or_default());
+        }
         self.raw(b"\"");
         Ok(())
     }
@@ -218,8 +286,6 @@ pub(crate) fn problem(errors: &[ErrorPlan], value: &Val, limit: usize) -> Result
 
 /// Characters of one text in a problem.
 const MAX_TEXT: usize = 4_000;
-/// Faults in a problem.
-const MAX_FAULTS: usize = 100;
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT) {

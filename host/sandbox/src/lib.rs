@@ -7,17 +7,24 @@
 mod artifact;
 mod call;
 mod capabilities;
+pub mod codec;
 mod decode;
 mod encode;
+mod mask;
 mod plan;
 mod program;
+mod reflect;
 mod rules;
 mod settings;
+mod text;
 mod ticker;
 
 pub use artifact::{ArtifactError, Artifacts};
 pub use call::{Answer, CallError, CallerInfo, Input, Prepared};
 pub use capabilities::{Cache, Environment};
+pub use codec::Codec;
 pub use decode::Arguments;
+pub use encode::EncodeError;
 pub use program::{LoadError, Origin, Program, Sandbox};
+pub use reflect::Difference;
 pub use settings::{EngineSettings, MAX_COMPONENT_BYTES};

@@ -11,7 +11,8 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use crate::artifact::Artifacts;
 use crate::call::Call;
 use crate::capabilities;
-use crate::plan::{self, OperationPlan};
+use crate::codec::Codec;
+use crate::reflect::{self, Difference};
 use crate::settings::{self, EngineSettings, LARGE_BODIES, MAX_COMPONENT_BYTES};
 use crate::ticker::Ticker;
 
@@ -33,12 +34,9 @@ pub struct Program {
     contract: Contract,
     imports: Vec<String>,
     pub(crate) instance: InstancePre<Call>,
-    pub(crate) operations: Vec<PlannedOperation>,
-}
-
-pub(crate) struct PlannedOperation {
-    pub(crate) export: ComponentExportIndex,
-    pub(crate) plan: OperationPlan,
+    /// The function of each operation.
+    pub(crate) exports: Vec<ComponentExportIndex>,
+    pub(crate) codec: Arc<Codec>,
 }
 
 /// Where the compiled form of a program came from.
@@ -62,6 +60,9 @@ pub enum LoadError {
     /// The engine refuses it.
     #[error("the engine refuses the component: {0}")]
     Engine(String),
+    /// What it exports has other types than its contract says.
+    #[error(transparent)]
+    Types(#[from] Difference),
 }
 
 impl Sandbox {
@@ -97,7 +98,8 @@ impl Sandbox {
             }
         };
         let instance = self.linker.instantiate_pre(&component).map_err(engine_error)?;
-        let operations = operations(&component, &file.contract)?;
+        let exports = reflect::exports(&component, &file.contract)?;
+        let codec = Arc::new(Codec::of(&file.contract));
         let program = Program {
             digest,
             manifest: file.manifest,
@@ -105,7 +107,8 @@ impl Sandbox {
             contract: file.contract,
             imports: file.imports,
             instance,
-            operations,
+            exports,
+            codec,
         };
         Ok((Arc::new(program), origin))
     }
@@ -140,20 +143,4 @@ impl Program {
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
-}
-
-fn operations(component: &Component, contract: &Contract) -> Result<Vec<PlannedOperation>, LoadError> {
-    let plans = plan::plan(contract);
-    contract
-        .operations
-        .iter()
-        .zip(plans)
-        .map(|(operation, plan)| {
-            let missing = || LoadError::Engine(format!("it does not export {}", operation.name));
-            let interface = component.get_export_index(None, &*operation.interface).ok_or_else(missing)?;
-            let export =
-                component.get_export_index(Some(&interface), &*operation.function).ok_or_else(missing)?;
-            Ok(PlannedOperation { export, plan })
-        })
-        .collect()
 }

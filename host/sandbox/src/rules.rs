@@ -4,19 +4,121 @@ use std::sync::Arc;
 
 use regex::Regex;
 use truc_contract::model::{Format, Rules};
+use wasmtime::component::Val;
 
-/// Bounds of a whole number, both inclusive.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NumberRules {
-    min: Option<i128>,
-    max: Option<i128>,
+/// A type of whole numbers with its bounds, both inclusive. Where a contract sets none they are those of the type, which
+/// have to be checked anyway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Integer {
+    pub(crate) width: Width,
+    min: i128,
+    max: i128,
+}
+
+/// What a whole number is held in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    U8,
+    U16,
+    U32,
+    U64,
+    S8,
+    S16,
+    S32,
+    S64,
+}
+
+macro_rules! widths {
+    ($($make:ident, $width:ident, $type:ty;)*) => {
+        impl Integer {
+            $(pub(crate) fn $make(rules: &Rules) -> Self {
+                let (least, most) = (i128::from(<$type>::MIN), i128::from(<$type>::MAX));
+                Self {
+                    width: Width::$width,
+                    min: rules.min.unwrap_or(least).max(least),
+                    max: rules.max.unwrap_or(most).min(most),
+                }
+            })*
+        }
+
+        impl Width {
+            /// The least and the greatest number.
+            fn range(self) -> (i128, i128) {
+                match self {
+                    $(Width::$width => (<$type>::MIN.into(), <$type>::MAX.into()),)*
+                }
+            }
+        }
+    };
+}
+
+widths! {
+    u8, U8, u8;
+    u16, U16, u16;
+    u32, U32, u32;
+    u64, U64, u64;
+    s8, S8, i8;
+    s16, S16, i16;
+    s32, S32, i32;
+    s64, S64, i64;
+}
+
+impl Integer {
+    /// The value of a number within the bounds.
+    pub(crate) fn value(&self, number: i128) -> Option<Val> {
+        if number < self.min || number > self.max {
+            return None;
+        }
+        Some(match self.width {
+            Width::U8 => Val::U8(number.try_into().ok()?),
+            Width::U16 => Val::U16(number.try_into().ok()?),
+            Width::U32 => Val::U32(number.try_into().ok()?),
+            Width::U64 => Val::U64(number.try_into().ok()?),
+            Width::S8 => Val::S8(number.try_into().ok()?),
+            Width::S16 => Val::S16(number.try_into().ok()?),
+            Width::S32 => Val::S32(number.try_into().ok()?),
+            Width::S64 => Val::S64(number.try_into().ok()?),
+        })
+    }
+
+    /// What is wrong with something that has no [`Integer::value`]: another number, or none at all.
+    pub(crate) fn fault(&self, number: Option<i128>) -> String {
+        let (least, most) = self.width.range();
+        match number {
+            Some(number) if (least..self.min).contains(&number) => {
+                format!("write a number of at least {}", self.min)
+            }
+            Some(number) if number > self.max && number <= most => {
+                format!("write a number of at most {}", self.max)
+            }
+            _ if self.is_text() => {
+                format!("write a whole number from {least} to {most}, as a string or a number")
+            }
+            _ => format!("write a whole number from {least} to {most}"),
+        }
+    }
+
+    /// Whether JSON writes it as a text of digits.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.width, Width::U64 | Width::S64)
+    }
+
+    /// The number that a text stands for: digits, with a minus before them where the type has negative numbers.
+    pub(crate) fn number(&self, text: &str) -> Option<i128> {
+        let digits = match text.strip_prefix('-') {
+            Some(digits) if self.width.range().0 < 0 => digits,
+            _ => text,
+        };
+        let plain = (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if plain { text.parse().ok() } else { None }
+    }
 }
 
 /// Bounds of a length, both inclusive: characters of a text, bytes, items of a list.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct SizeRules {
-    min: Option<usize>,
-    max: Option<usize>,
+    min: usize,
+    max: usize,
 }
 
 /// What a text must keep.
@@ -24,45 +126,28 @@ pub(crate) struct SizeRules {
 pub(crate) struct TextRules {
     format: Option<Format>,
     pattern: Option<Arc<Regex>>,
-    size: SizeRules,
-}
-
-impl From<&Rules> for NumberRules {
-    fn from(rules: &Rules) -> Self {
-        Self { min: rules.min, max: rules.max }
-    }
+    size: Option<SizeRules>,
 }
 
 impl From<&Rules> for SizeRules {
     fn from(rules: &Rules) -> Self {
-        let size =
-            |bound: Option<i128>| bound.map(|bound| usize::try_from(bound.max(0)).unwrap_or(usize::MAX));
-        Self { min: size(rules.min), max: size(rules.max) }
-    }
-}
-
-impl NumberRules {
-    /// What is wrong with a number that fits its type.
-    pub(crate) fn fault(&self, number: i128) -> Option<String> {
-        match (self.min, self.max) {
-            (Some(min), _) if number < min => Some(format!("write a number of at least {min}")),
-            (_, Some(max)) if number > max => Some(format!("write a number of at most {max}")),
-            _ => None,
-        }
+        let size = |bound: i128| usize::try_from(bound.max(0)).unwrap_or(usize::MAX);
+        Self { min: rules.min.map_or(0, size), max: rules.max.map_or(usize::MAX, size) }
     }
 }
 
 impl SizeRules {
-    /// What is wrong with a length. `unit` is the plural of what is counted.
-    pub(crate) fn fault(&self, length: impl FnOnce() -> usize, unit: &str) -> Option<String> {
-        if self.min.is_none() && self.max.is_none() {
-            return None;
-        }
-        let length = length();
-        match (self.min, self.max) {
-            (Some(min), _) if length < min => Some(format!("{length} {unit}; at least {min} are needed")),
-            (_, Some(max)) if length > max => Some(format!("{length} {unit}; at most {max} are allowed")),
-            _ => None,
+    /// Whether a length is within the bounds.
+    pub(crate) fn fits(&self, length: usize) -> bool {
+        self.min <= length && length <= self.max
+    }
+
+    /// What is wrong with a length that does not fit. `unit` is the plural of what is counted.
+    pub(crate) fn fault(&self, length: usize, unit: &str) -> String {
+        if length < self.min {
+            format!("{length} {unit}; at least {} are needed", self.min)
+        } else {
+            format!("{length} {unit}; at most {} are allowed", self.max)
         }
     }
 }
@@ -70,16 +155,19 @@ impl SizeRules {
 impl TextRules {
     /// The rules for a text, or none where there is nothing to check.
     pub(crate) fn of(rules: &Rules) -> Option<Arc<Self>> {
-        let size = SizeRules::from(rules);
-        let empty =
-            rules.format.is_none() && rules.pattern.is_none() && size.min.is_none() && size.max.is_none();
-        (!empty).then(|| Arc::new(Self { format: rules.format, pattern: rules.pattern.clone(), size }))
+        let size = (rules.min.is_some() || rules.max.is_some()).then(|| rules.into());
+        rules
+            .constrain()
+            .then(|| Arc::new(Self { format: rules.format, pattern: rules.pattern.clone(), size }))
     }
 
     /// What is wrong with a text.
     pub(crate) fn fault(&self, text: &str) -> Option<String> {
-        if let Some(fault) = self.size.fault(|| text.chars().count(), "characters") {
-            return Some(fault);
+        if let Some(size) = &self.size {
+            let length = text.chars().count();
+            if !size.fits(length) {
+                return Some(size.fault(length, "characters"));
+            }
         }
         if let Some(format) = self.format
             && !format.fits(text)

@@ -26,6 +26,28 @@ pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
 /// Component-model handles alive in one call; connectors of this world need none.
 pub(crate) const MAX_HANDLES: usize = 1_000;
 
+/// Arrays and objects inside one another in a request. Types nest at most 32 deep.
+pub(crate) const MAX_JSON_DEPTH: usize = 64;
+
+/// Values in one request: every member and item, optional members that are absent too.
+pub(crate) const MAX_VALUES: usize = 1_000_000;
+
+/// Values that a request of any size may have without asking for a share of [`LARGE_BODIES`].
+pub(crate) const SMALL_VALUES: usize = 1 << 16;
+
+/// What the host holds for one value, at most, on average: the value, its box or its place in a record, and a name.
+pub(crate) const VALUE_BYTES: usize = 128;
+
+/// Faults of one request that are told.
+pub(crate) const MAX_FAULTS: usize = 100;
+
+/// Characters that a text of personal data has at least to be looked for in the connector's lines. Shorter ones would
+/// hide half of every line and say nothing of anybody.
+pub(crate) const MIN_MASKED: usize = 4;
+
+/// Bytes of personal data that are looked for in the connector's lines; where a call has more, its lines are not shown.
+pub(crate) const MAX_MASKED_BYTES: usize = 64 << 10;
+
 /// How many bytes the host may hold as values for each byte of JSON: each byte of a `list<u8>`, which is four thirds of
 /// a byte in base64, is held as a value of 40 bytes.
 pub(crate) const VALUE_FACTOR: usize = 32;

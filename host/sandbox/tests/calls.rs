@@ -1,92 +1,15 @@
 //! Calls of a real component in the real engine: values of every type, powers, and everything that can go wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+mod common;
+
 use std::time::Duration;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use common::{call, call_with, environment, open};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use truc_contract::ConfigValue;
-use truc_model::{Bytes, Limits, Millis, RequestId, SystemClock, Timestamp};
-use truc_sandbox::{
-    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, EngineSettings, Environment, Input, Origin,
-    Program, Sandbox,
-};
-
-struct Trial {
-    sandbox: Sandbox,
-    program: Arc<Program>,
-    _folder: tempfile::TempDir,
-}
-
-fn open(folder: &tempfile::TempDir) -> Sandbox {
-    let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-    Sandbox::open(EngineSettings { instances: 32 }, Artifacts::open(dir).unwrap()).unwrap()
-}
-
-fn trial() -> &'static Trial {
-    static TRIAL: OnceLock<Trial> = OnceLock::new();
-    TRIAL.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let sandbox = open(&folder);
-        let (program, origin) = sandbox.load(&trial::component().unwrap()).unwrap();
-        assert_eq!(origin, Origin::Compiled);
-        Trial { sandbox, program, _folder: folder }
-    })
-}
-
-fn environment(limits: Limits) -> Arc<Environment> {
-    Arc::new(Environment {
-        service: "trial".parse().unwrap(),
-        revision: 1,
-        upstreams: BTreeMap::new(),
-        keys: BTreeMap::new(),
-        config: BTreeMap::from([("greeting".parse().unwrap(), ConfigValue::Text("Chào".to_owned()))]),
-        cache: Cache::new(Bytes(1 << 20)),
-        limits,
-        clock: Arc::new(SystemClock),
-    })
-}
-
-async fn call_with(
-    environment: &Arc<Environment>,
-    operation: &str,
-    path: &[(&str, &str)],
-    query: Option<&str>,
-    body: &[u8],
-) -> Result<Answer, CallError> {
-    let Trial { sandbox, program, .. } = trial();
-    let operations = &program.contract().operations;
-    let index =
-        operations.iter().position(|known| known.name.as_str() == operation).expect("the operation exists");
-    let input = Input {
-        caller: CallerInfo {
-            agency: "H56".parse().ok(),
-            account: "portal".parse().ok(),
-            purpose: Some("thử".to_owned()),
-            dossier: None,
-            request_id: RequestId::new(Timestamp::from_micros(0), &[1; 10]),
-        },
-        deadline: Instant::now() + environment.limits.deadline.as_duration(),
-    };
-    let prepared = sandbox
-        .prepare(program, index, &Arguments { path, query, body })
-        .map_err(|problem| CallError { problem, cause: None, upstream_calls: 0 })?;
-    sandbox.call(program, prepared, environment, input).await
-}
-
-async fn call(
-    operation: &str,
-    path: &[(&str, &str)],
-    query: Option<&str>,
-    body: &Value,
-) -> Result<Answer, CallError> {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    call_with(&environment(Limits::default()), operation, path, query, &body).await
-}
+use truc_model::{Limits, Millis};
+use truc_sandbox::{Answer, CallError, Origin};
 
 fn everything() -> Value {
     json!({
@@ -175,7 +98,7 @@ async fn all_faults_of_a_request_are_told_at_once_with_their_places() {
         "/price/currency",
         "/price/extra~1~0member",
         "/figure",
-        "/rights",
+        "/rights/1",
         "/text",
     ];
     expected.sort_unstable();
@@ -191,14 +114,19 @@ async fn duplicate_members_and_broken_json_are_refused() {
         call_with(&environment, "values/echo", &[], None, duplicate.as_bytes()).await.unwrap_err().problem;
     assert_eq!((problem.errors.len(), problem.errors[0].pointer.as_str()), (1, "/truth"));
 
-    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for broken in ["", "{", "[1", "{\"truth\":tru}", "nul", &text[..text.len() - 1], &(text.clone() + "x")] {
         let result = call_with(&environment, "values/echo", &[], None, broken.as_bytes()).await;
         assert_eq!(code(result), "malformed-json", "{broken:.20}");
     }
     assert_eq!(code(call_with(&environment, "values/echo", &[], None, b"\"\xff\"").await), "malformed-json");
-    // However deep, what no type asks for is passed over without recursion.
-    for other in ["[]", "1", "null", "\"a\"", &deep] {
+    // 64 levels are read, also where no type asks for them.
+    let levels = |count: usize| format!("{}1{}", "[".repeat(count), "]".repeat(count));
+    for deep in [levels(65), levels(100_000), format!("{}1", "{\"a\":".repeat(65))] {
+        let error = call_with(&environment, "values/echo", &[], None, deep.as_bytes()).await.unwrap_err();
+        assert_eq!(error.problem.code, "malformed-json");
+        assert!(error.problem.detail.contains("more than 64 deep at line 1, column"), "{}", error.problem);
+    }
+    for other in ["[]", "1", "null", "\"a\"", &levels(64)] {
         assert_eq!(
             code(call_with(&environment, "values/echo", &[], None, other.as_bytes()).await),
             "invalid-request"
@@ -279,7 +207,7 @@ async fn error_cases_become_problems() {
 async fn what_a_connector_does_wrong_ends_in_its_own_code() {
     let limits = Limits { cpu: Millis(50), ..Limits::default() };
     let environment = environment(limits);
-    let roomy = self::environment(Limits { cpu: Millis(5_000), ..Limits::default() });
+    let roomy = common::environment(Limits { cpu: Millis(5_000), ..Limits::default() });
     let cases = [
         ("faults/trap", &environment, "connector-trapped"),
         ("faults/run-forever", &environment, "connector-cpu-exhausted"),

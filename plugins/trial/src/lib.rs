@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bindings::exports::lgsp::trial::{faults, powers, values};
+use bindings::exports::lgsp::trial::{faults, powers, shapes, values};
 use truc_sdk::types::{Fault, Refusal};
 use truc_sdk::upstream::Response;
 use truc_sdk::{Problem, cache, caller, clock, config, encoding, keys, log, random, send_all, upstream};
@@ -38,6 +38,41 @@ impl values::Guest for Connector {
 
     fn person(id: String) -> Result<String, Problem> {
         Ok(id)
+    }
+}
+
+impl shapes::Guest for Connector {
+    fn echo_anything(values: Vec<shapes::Anything>) -> Vec<shapes::Anything> {
+        values
+    }
+
+    fn echo_records(records: Vec<shapes::Sparse>) -> Vec<shapes::Sparse> {
+        records
+    }
+
+    fn echo_bytes(content: Vec<u8>) -> Vec<u8> {
+        content
+    }
+
+    #[expect(clippy::type_complexity, reason = "it is what the operation is for")]
+    fn echo_many(
+        first: String,
+        second: shapes::Marks,
+        third: values::Figure,
+        fourth: Option<shapes::Outer>,
+        fifth: Result<u64, String>,
+        sixth: shapes::Money,
+        seventh: (String, bool),
+    ) -> (
+        String,
+        shapes::Marks,
+        values::Figure,
+        Option<shapes::Outer>,
+        Result<u64, String>,
+        shapes::Money,
+        (String, bool),
+    ) {
+        (first, second, third, fourth, fifth, sixth, seventh)
     }
 }
 
@@ -161,6 +196,21 @@ impl powers::Guest for Connector {
     fn write_line(text: String) -> Result<(), Problem> {
         log::info(text);
         Ok(())
+    }
+
+    #[expect(clippy::panic, reason = "it is what the remark asks for")]
+    fn betray(id: String, citizen: powers::Citizen, remark: String) -> Result<powers::Citizen, Problem> {
+        log::debug(format!("{id}: {citizen:?}"));
+        log::info(format!("{} of {}, telephone {}", citizen.full_name, citizen.ward, citizen.telephone));
+        for name in citizen.illness.iter().chain(&citizen.other_names) {
+            // So that the text lies across the end of what is shown of a line.
+            log::warn("x".repeat(1020) + name);
+        }
+        match remark.as_str() {
+            "trap" => panic!("{}", citizen.full_name),
+            "refuse" => Err(Problem::Denied(citizen.full_name)),
+            _ => Ok(citizen),
+        }
     }
 
     fn nature() -> Result<(u64, Vec<u8>), Problem> {

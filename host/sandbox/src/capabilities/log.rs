@@ -1,4 +1,5 @@
-//! `truc:connector/log`: a connector's lines in the operator's log, as data in a field of their own.
+//! `truc:connector/log`: a connector's lines in the operator's log, as data in a field of their own, without the
+//! personal data that the call came with.
 
 use super::bindings::truc::connector::log::{Host, Level};
 use crate::call::Call;
@@ -16,9 +17,10 @@ impl Host for Call {
             }
             return;
         }
+        // Before anything is cut off, so that no piece of a text is left that would not be found.
+        let text = printable(&self.masker().hide(&message, MAX_LINE), MAX_LINE);
         let (service, revision, request) =
             (&self.environment.service, self.environment.revision, self.caller.request_id);
-        let text = printable(&message, MAX_LINE);
         macro_rules! line {
             ($macro:ident) => {
                 tracing::$macro!(target: "connector", { service.name = %service, service.revision = revision, request.id = %request, connector.text = text }, "connector line")

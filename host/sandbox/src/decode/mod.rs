@@ -3,27 +3,28 @@
 //! The body goes straight from bytes to values: no tree in between. A fault does not end the reading: it is noted with
 //! its JSON Pointer, a stand-in value takes its place, and the request is refused at the end with all faults.
 
-mod json;
+mod path;
+mod reader;
 mod scalar;
+mod value;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeSeed;
 use truc_contract::Place;
-use truc_model::{Code, Fault, Problem};
+use truc_model::{Code, Problem};
 use wasmtime::component::Val;
 
-use self::json::{Decode, Member, Object};
-use self::scalar::scalar;
+use self::path::{Faults, Path};
+use self::reader::{Broken, Reader, Why};
+use self::scalar::{STAND_IN, scalar};
+use self::value::Decoder;
 use crate::plan::{BodyPlan, Node, OperationPlan};
-
-/// Faults beyond this number are not reported.
-const MAX_FAULTS: usize = 100;
+use crate::settings::{MAX_JSON_DEPTH, MAX_VALUES};
 
 /// The parts of a request that hold an operation's arguments, as they came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Arguments<'a> {
     /// The path's parameters: JSON name and percent-encoded value.
     pub path: &'a [(&'a str, &'a str)],
@@ -33,148 +34,129 @@ pub struct Arguments<'a> {
     pub body: &'a [u8],
 }
 
-/// Decodes the arguments of an operation, in the order of its parameters.
-pub(crate) fn decode(plan: &OperationPlan, arguments: &Arguments<'_>) -> Result<Vec<Val>, Problem> {
-    let context = Context::default();
-    let mut values: Vec<Option<Val>> = Vec::new();
-    values.resize_with(plan.parameters.len(), || None);
-    decode_path(plan, arguments.path, &context, &mut values);
-    decode_query(plan, arguments.query.unwrap_or_default(), &context, &mut values);
-    decode_body(plan, arguments.body, &context, &mut values)?;
-    let faults = context.faults.into_inner();
+/// Tells how much there is, never what: arguments may be personal data.
+impl fmt::Debug for Arguments<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arguments")
+            .field("path_parameters", &self.path.len())
+            .field("query_bytes", &self.query.map(str::len))
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Why arguments were not decoded.
+pub(crate) enum Undecoded {
+    /// They are refused.
+    Refused(Problem),
+    /// They have more values than were allowed for.
+    TooMany,
+}
+
+impl From<Undecoded> for Problem {
+    fn from(undecoded: Undecoded) -> Self {
+        match undecoded {
+            Undecoded::Refused(problem) => problem,
+            Undecoded::TooMany => Problem::new(
+                Code::BodyTooLarge,
+                format!(
+                    "The body has more than {MAX_VALUES} values, absent optional members counted; send less at once."
+                ),
+            ),
+        }
+    }
+}
+
+/// Decodes the arguments of an operation, in the order of its parameters. `values` is how many values the body may have.
+pub(crate) fn decode(
+    plan: &OperationPlan,
+    arguments: &Arguments<'_>,
+    values: usize,
+) -> Result<Vec<Val>, Undecoded> {
+    let mut faults = Faults::default();
+    let mut parameters: Vec<Option<Val>> = vec![None; plan.parameters.len()];
+    decode_path(plan, arguments.path, &mut faults, &mut parameters);
+    decode_query(plan, arguments.query.unwrap_or_default(), &mut faults, &mut parameters);
+    let faults = decode_body(plan, arguments.body, values, faults, &mut parameters)?.into_list();
     if !faults.is_empty() {
         let count = faults.len();
         let detail =
             if count == 1 { "1 fault was found.".to_owned() } else { format!("{count} faults were found.") };
-        return Err(Problem::new(Code::InvalidRequest, detail).with_errors(faults));
+        return Err(Undecoded::Refused(Problem::new(Code::InvalidRequest, detail).with_errors(faults)));
     }
-    Ok(values.into_iter().flatten().collect())
+    Ok(parameters.into_iter().flatten().collect())
 }
 
-#[derive(Default)]
-struct Context<'p> {
-    faults: RefCell<Vec<Fault>>,
-    path: RefCell<Vec<Step<'p>>>,
-}
-
-#[derive(Clone)]
-enum Step<'p> {
-    Name(&'p str),
-    Unknown(String),
-    Index(usize),
-}
-
-impl<'p> Context<'p> {
-    fn fault(&self, detail: impl Into<String>) {
-        let mut faults = self.faults.borrow_mut();
-        if faults.len() < MAX_FAULTS {
-            faults.push(Fault { pointer: self.pointer(), detail: detail.into() });
-        }
-    }
-
-    /// Whether further faults are not reported, so that their texts need not be made.
-    fn is_full(&self) -> bool {
-        self.faults.borrow().len() >= MAX_FAULTS
-    }
-
-    fn fault_at(&self, step: Step<'p>, detail: impl Into<String>) {
-        self.within(step, || self.fault(detail));
-    }
-
-    fn within<T>(&self, step: Step<'p>, inner: impl FnOnce() -> T) -> T {
-        self.path.borrow_mut().push(step);
-        let result = inner();
-        self.path.borrow_mut().pop();
-        result
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in self.path.borrow().iter() {
-            pointer.push('/');
-            match step {
-                Step::Name(name) => pointer.push_str(&escape(name)),
-                Step::Unknown(name) => pointer.push_str(&escape(name)),
-                Step::Index(index) => pointer.push_str(&index.to_string()),
-            }
-        }
-        pointer
-    }
-}
-
-/// A reference token of a JSON Pointer, shortened to 100 characters.
-fn escape(name: &str) -> Cow<'_, str> {
-    let short = match name.char_indices().nth(100) {
-        Some((end, _)) => name.get(..end).unwrap_or_default(),
-        None => name,
-    };
-    if short.contains(['~', '/']) { short.replace('~', "~0").replace('/', "~1").into() } else { short.into() }
-}
-
-fn decode_path<'p>(
-    plan: &'p OperationPlan,
+fn decode_path(
+    plan: &OperationPlan,
     path: &[(&str, &str)],
-    context: &Context<'p>,
-    values: &mut [Option<Val>],
+    faults: &mut Faults,
+    parameters: &mut [Option<Val>],
 ) {
-    for (parameter, value) in plan.parameters.iter().zip(values) {
+    for (parameter, value) in plan.parameters.iter().zip(parameters) {
         if parameter.place != Place::Path {
             continue;
         }
+        let at = Path::ROOT;
+        let at = at.name(&parameter.json);
         let raw = path.iter().find(|(name, _)| *name == parameter.json.as_ref()).map(|(_, raw)| *raw);
-        context.within(Step::Name(&parameter.json), || {
-            let text = raw.and_then(|raw| percent_decode_str(raw).decode_utf8().ok());
-            match text {
-                Some(text) => *value = Some(scalar(&parameter.node, &text, context)),
-                None => context.fault("the path segment is not UTF-8 once decoded"),
-            }
-        });
+        match raw.and_then(|raw| percent_decode_str(raw).decode_utf8().ok()) {
+            Some(text) => *value = Some(scalar(&parameter.node, &text, &at, faults)),
+            None => faults.add(&at, || "the path segment is not UTF-8 once decoded"),
+        }
     }
 }
 
-fn decode_query<'p>(plan: &'p OperationPlan, query: &str, context: &Context<'p>, values: &mut [Option<Val>]) {
+fn decode_query(plan: &OperationPlan, query: &str, faults: &mut Faults, parameters: &mut [Option<Val>]) {
+    let root = Path::ROOT;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(text)) = (form_decode(name), form_decode(raw)) else {
-            context.fault_at(Step::Unknown(name.to_owned()), "the query is not UTF-8 once decoded");
+            faults.add(&root.name(name), || "the query is not UTF-8 once decoded");
             continue;
         };
+        let at = root.name(&name);
         let found = plan
             .parameters
             .iter()
-            .zip(values.iter_mut())
+            .zip(parameters.iter_mut())
             .find(|(parameter, _)| parameter.place == Place::Query && parameter.json.as_ref() == name);
         let Some((parameter, value)) = found else {
-            context.fault_at(Step::Unknown(name.into_owned()), "the operation has no such query parameter");
+            faults.add(&at, || "the operation has no such query parameter");
             continue;
         };
-        context.within(Step::Name(&parameter.json), || match (&parameter.node, value) {
+        match (&parameter.node, value) {
+            (Node::List(item, _), Some(Val::List(items))) => items.push(scalar(item, &text, &at, faults)),
             (Node::List(item, _), value) => {
-                let item = scalar(item, &text, context);
-                match value {
-                    Some(Val::List(items)) => items.push(item),
-                    _ => *value = Some(Val::List(vec![item])),
-                }
+                *value = Some(Val::List(vec![scalar(item, &text, &at, faults)]));
             }
-            (_, Some(_)) => context.fault("it stands twice"),
+            (_, Some(_)) => faults.add(&at, || "it stands twice"),
             (Node::Option(inner), value) => {
-                *value = Some(Val::Option(Some(Box::new(scalar(inner, &text, context)))));
+                let inner = scalar(inner, &text, &at, faults);
+                *value = Some(Val::Option(Some(Box::new(inner))));
             }
-            (node, value) => *value = Some(scalar(node, &text, context)),
-        });
+            (node, value) => *value = Some(scalar(node, &text, &at, faults)),
+        }
     }
-    for (parameter, value) in plan.parameters.iter().zip(values) {
-        if parameter.place == Place::Query {
-            let at = Step::Name(&parameter.json);
-            context.within(at, || match (&parameter.node, value) {
-                (Node::List(_, size), Some(Val::List(items))) => {
-                    if let Some(fault) = size.fault(|| items.len(), "items") {
-                        context.fault(fault);
-                    }
+    for (parameter, value) in plan.parameters.iter().zip(parameters) {
+        if parameter.place != Place::Query {
+            continue;
+        }
+        let at = root.name(&parameter.json);
+        match (&parameter.node, value) {
+            (Node::List(_, size), Some(Val::List(items))) => {
+                if !size.fits(items.len()) {
+                    faults.add(&at, || size.fault(items.len(), "items"));
                 }
-                (_, Some(_)) => {}
-                (node, value) => *value = absent(node, context),
-            });
+            }
+            (_, Some(_)) => {}
+            (Node::Option(_), value) => *value = Some(Val::Option(None)),
+            // An absent list in a query is an empty list; in a body it is missing.
+            (Node::List(_, size), value) if size.fits(0) => *value = Some(Val::List(Vec::new())),
+            (_, value) => {
+                faults.add(&at, || "it is missing");
+                *value = Some(STAND_IN);
+            }
         }
     }
 }
@@ -189,69 +171,72 @@ fn form_decode(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The value of something that is not there, or a fault.
-fn absent(node: &Node, context: &Context<'_>) -> Option<Val> {
-    match node {
-        Node::Option(_) => Some(Val::Option(None)),
-        // An absent list in a query is an empty list; in a body `absent_member` refuses it.
-        Node::List(_, size) if size.fault(|| 0, "items").is_none() => Some(Val::List(Vec::new())),
-        _ => {
-            context.fault("it is missing");
-            None
-        }
-    }
-}
-
-fn decode_body<'p>(
-    plan: &'p OperationPlan,
+/// Decodes the body; gives the faults that were found before and those found in it.
+fn decode_body(
+    plan: &OperationPlan,
     body: &[u8],
-    context: &Context<'p>,
-    values: &mut [Option<Val>],
-) -> Result<(), Problem> {
-    if plan.body == BodyPlan::None {
+    values: usize,
+    faults: Faults,
+    parameters: &mut [Option<Val>],
+) -> Result<Faults, Undecoded> {
+    let refused = |code, detail: String| Undecoded::Refused(Problem::new(code, detail));
+    if let BodyPlan::None = plan.body {
         return match body {
-            [] => Ok(()),
-            _ => Err(Problem::new(Code::MalformedRequest, "The operation takes no body.")),
+            [] => Ok(faults),
+            _ => Err(refused(Code::MalformedRequest, "The operation takes no body.".to_owned())),
         };
     }
     let Ok(text) = std::str::from_utf8(body) else {
-        return Err(Problem::new(Code::MalformedJson, "The body is not UTF-8."));
+        return Err(refused(Code::MalformedJson, "The body is not UTF-8.".to_owned()));
     };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = match plan.body {
-        BodyPlan::Whole(index) => match (plan.parameters.get(index), values.get_mut(index)) {
-            (Some(parameter), Some(value)) => {
-                Decode { node: &parameter.node, context }.deserialize(&mut deserializer).map(|decoded| {
-                    *value = Some(decoded);
-                })
-            }
-            _ => Ok(()),
-        },
-        _ => {
-            let fields: Vec<Member<'p>> = plan
-                .parameters
-                .iter()
-                .filter(|parameter| parameter.place == Place::Member)
-                .map(|parameter| Member { json: &parameter.json, node: &parameter.node })
-                .collect();
-            Object { fields: fields.as_slice(), context }.deserialize(&mut deserializer).map(|decoded| {
-                let members = plan
-                    .parameters
-                    .iter()
-                    .zip(values)
-                    .filter(|(parameter, _)| parameter.place == Place::Member);
-                for ((_, value), decoded) in members.zip(decoded) {
-                    *value = Some(decoded);
-                }
-            })
+    let mut decoder = Decoder { reader: Reader::new(text, values), faults };
+    let read = whole_body(plan, &mut decoder, parameters).and_then(|()| decoder.reader.end());
+    read.map(|()| decoder.faults).map_err(|Broken { at, why }| match why {
+        Why::Many => Undecoded::TooMany,
+        Why::Syntax if text.is_empty() => {
+            refused(Code::MalformedJson, "The body is empty; a JSON object is needed.".to_owned())
         }
-    };
-    read.and_then(|()| deserializer.end()).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let what = match body {
-            [] => "The body is empty; a JSON object is needed.".to_owned(),
-            _ => format!("The body is not well-formed JSON, or is nested too deeply, at {place}."),
-        };
-        Problem::new(Code::MalformedJson, what)
+        Why::Syntax => {
+            refused(Code::MalformedJson, format!("The body is not well-formed JSON at {}.", place(text, at)))
+        }
+        Why::Deep => refused(
+            Code::MalformedJson,
+            format!(
+                "The body nests arrays and objects more than {MAX_JSON_DEPTH} deep at {}.",
+                place(text, at)
+            ),
+        ),
     })
+}
+
+fn whole_body(
+    plan: &OperationPlan,
+    decoder: &mut Decoder<'_>,
+    parameters: &mut [Option<Val>],
+) -> Result<(), Broken> {
+    match &plan.body {
+        BodyPlan::None => {}
+        BodyPlan::Whole(index) => {
+            if let (Some(parameter), Some(slot)) = (plan.parameters.get(*index), parameters.get_mut(*index)) {
+                *slot = Some(decoder.value(&parameter.node, &Path::ROOT)?);
+            }
+        }
+        BodyPlan::Members(fields, places) => {
+            let members = decoder.members(fields, &Path::ROOT)?;
+            for (place, value) in places.iter().zip(members) {
+                if let Some(slot) = parameters.get_mut(*place) {
+                    *slot = Some(value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A place in a text, for people: lines and columns of characters, from 1.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}")
 }
