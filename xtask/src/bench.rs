@@ -4,6 +4,7 @@
 //! All servers run from the beginning and are asked in turns, round after round, so that whatever else the machine does
 //! meets them alike; of each figure the median of the rounds counts.
 
+mod codec;
 mod load;
 mod report;
 mod start;
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// Measure the programs as they were built last.
     #[arg(long)]
     built: bool,
+    /// Measure only what reading requests and writing answers costs.
+    #[arg(long)]
+    codec: bool,
     /// Seconds that each measurement counts.
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     seconds: f64,
@@ -50,15 +54,30 @@ const START_WITH: [usize; 2] = [1, 50];
 
 /// Measures, prints tables, and writes `target/bench/{time}.json`.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.codec {
+        return codec_alone(workspace, options);
+    }
     if !options.built {
         connectors::build(workspace, &connectors::Options { only: vec!["bench".to_owned()] })?;
         progress("building the host and the native handler for release (minutes, the first time)");
-        let programs = ["--bin", "truc", "--bin", "truc-bench-native"];
+        let programs = ["--bin", "truc", "--bin", "truc-bench-native", "--bin", "truc-bench-codec"];
         run_command(workspace.cargo().args(["build", "--release"]).args(programs))?;
     }
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(workspace, options))
+}
+
+fn codec_alone(workspace: &Workspace, options: &Options) -> Result<()> {
+    if !options.built {
+        progress("building the codec's measurements for release (minutes, the first time)");
+        run_command(workspace.cargo().args(["build", "--release", "--bin", "truc-bench-codec"]))?;
+    }
+    let _alone = workspace.alone("bench")?;
+    let cases = codec::measure(workspace, Cores::choose()?.servers, options.quick)?;
+    let report = Report { rows: Vec::new(), starts: Vec::new(), codec: cases, connectors: 0 };
+    println!("\n{}\n{}", codec::table(&report.codec), report.aims_table());
+    Ok(())
 }
 
 async fn measure(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -77,11 +96,13 @@ async fn measure(workspace: &Workspace, options: &Options) -> Result<()> {
     std::fs::create_dir_all(&bench.work)?;
 
     let begin = Timestamp::now();
+    let codec = codec::measure(workspace, bench.cores.servers, options.quick)?;
     let rows = bench.load(options).await?;
     let starts = bench.starts(if options.quick { 1 } else { 5 }).await?;
-    let report = Report { rows, starts, connectors: SERVICES };
+    let report = Report { rows, starts, codec, connectors: SERVICES };
 
-    println!("\n{}\n{}\n{}", report.table(), report.start_table(), report.aims_table());
+    let codec = codec::table(&report.codec);
+    println!("\n{}\n{}\n{codec}\n{}", report.table(), report.start_table(), report.aims_table());
     let file = folder.join(format!("{}.json", begin.strftime("%Y%m%dT%H%M%SZ")));
     let document = report.json(bench.circumstances(options, begin));
     std::fs::write(&file, serde_json::to_string_pretty(&document)?)?;

@@ -107,7 +107,7 @@ impl Server {
 }
 
 /// Does something on one core only: a program started by it inherits the restriction with all its threads.
-fn pinned<T>(core: Option<usize>, start: impl FnOnce() -> T) -> Result<T> {
+pub(crate) fn pinned<T>(core: Option<usize>, start: impl FnOnce() -> T) -> Result<T> {
     let Some(core) = core else { return Ok(start()) };
     let before = sched_getaffinity(None)?;
     let mut only = CpuSet::new();

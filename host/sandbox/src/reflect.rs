@@ -317,3 +317,147 @@ fn described(found: &Reflected) -> String {
     };
     word.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use truc_contract::{CONNECTOR_WIT, read_sources};
+    use wasmtime::Engine;
+
+    use super::*;
+    use crate::settings::{self, EngineSettings};
+
+    const TRIAL: &str = include_str!("../../../wit/trial/trial.wit");
+
+    fn contract(text: &str) -> Contract {
+        read_sources(&[("trial.wit".to_owned(), text.to_owned())]).unwrap()
+    }
+
+    /// One row for each kind of difference: what is written instead of what in the contract, and what is told.
+    const DIFFERENCES: &[(&str, &str, &str)] = &[
+        (
+            "price: money,",
+            "price: u32,",
+            "values@1.0.0#echo, parameter value, field price: the contract says u32, the component has record",
+        ),
+        (
+            "tiny: u8,",
+            "tiny: string,",
+            "values@1.0.0#echo, parameter value, field tiny: the contract says string, the component has u8",
+        ),
+        (
+            "        letter: char,\n",
+            "",
+            "values@1.0.0#echo, parameter value: the contract says `text`, the component has `letter`",
+        ),
+        (
+            "day: date,\n    }",
+            "day: date,\n        more: bool,\n    }",
+            "values@1.0.0#echo, parameter value: the contract says `more`, the component has no more fields",
+        ),
+        (
+            "numbers: list<s32>,",
+            "numbers: list<u32>,",
+            "values@1.0.0#echo, parameter value, field numbers, item: the contract says u32, the component has s32",
+        ),
+        (
+            "bytes: list<u8>,",
+            "bytes: list<s8>,",
+            "values@1.0.0#echo, parameter value, field bytes, item: the contract says s8, the component has u8",
+        ),
+        (
+            "pair: tuple<string, bool>,\n        /// Something",
+            "pair: tuple<string, char>,\n        /// Something",
+            "values@1.0.0#echo, parameter value, field pair, item 1: the contract says char, the component has bool",
+        ),
+        (
+            "pair: tuple<string, bool>,\n        /// Something",
+            "pair: tuple<string>,\n        /// Something",
+            "values@1.0.0#echo, parameter value, field pair: the contract says a tuple of 1 items, the component has a tuple of 2 items",
+        ),
+        (
+            "maybe: option<string>,",
+            "maybe: string,",
+            "values@1.0.0#echo, parameter value, field maybe: the contract says string, the component has option",
+        ),
+        (
+            "maybe: option<string>,",
+            "maybe: option<u8>,",
+            "values@1.0.0#echo, parameter value, field maybe, some: the contract says u8, the component has string",
+        ),
+        (
+            "outcome: result<u32, string>,",
+            "outcome: result<u32>,",
+            "values@1.0.0#echo, parameter value, field outcome, err: the contract says nothing, the component has string",
+        ),
+        (
+            " n259,",
+            " n260,",
+            "shapes@1.0.0#echo-anything, parameter values, item, case numbered: the contract says `n260`, the component has `n259`",
+        ),
+        (
+            "        pass-on,\n",
+            "        pass-on,\n        sell,\n",
+            "values@1.0.0#echo, parameter value, field rights: the contract says `sell`, the component has no more flags",
+        ),
+        (
+            "        circle(f64),",
+            "        circle(f32),",
+            "values@1.0.0#echo, parameter value, field figure, case circle: the contract says f32, the component has f64",
+        ),
+        (
+            "        nothing,\n        /// A circle",
+            "        nothing(u8),\n        /// A circle",
+            "values@1.0.0#echo, parameter value, field figure, case nothing: the contract says u8, the component has nothing",
+        ),
+        (
+            "find: func(id: u32)",
+            "find: func(id: u64)",
+            "values@1.0.0#find, parameter id: the contract says u64, the component has u32",
+        ),
+        (
+            "    /// @http DELETE /things/{id}\n    /// @param id Its number.\n    /// @param id @example 7\n    remove: func(id: u32)",
+            "    /// @http DELETE /things/{other}\n    /// @param other Its number.\n    remove: func(other: u32)",
+            "values@1.0.0#remove: the contract says `other`, the component has `id`",
+        ),
+        (
+            "find: func(id: u32) -> result<option<string>, problem>;",
+            "find: func(id: u32) -> option<string>;",
+            "values@1.0.0#find, result: the contract says option, the component has result",
+        ),
+        (
+            "find: func(id: u32) -> result<option<string>, problem>;",
+            "find: func(id: u32) -> result<string, problem>;",
+            "values@1.0.0#find, result, ok: the contract says string, the component has option",
+        ),
+        (
+            "refuse: func(case: u8) -> result<_, refusal>;",
+            "refuse: func(case: u8) -> result<_, problem>;",
+            "faults@1.0.0#refuse, result, err: the contract says `not-found`, the component has `locked`",
+        ),
+        (
+            "echo-bytes: func(content: list<u8>) -> list<u8>;",
+            "echo-bytes: func(content: list<u8>);",
+            "shapes@1.0.0#echo-bytes, result: the contract says nothing, the component has list",
+        ),
+        (
+            "    run-forever: func()",
+            "    run-for-ever: func()",
+            "faults@1.0.0#run-for-ever: the contract says a function, the component has nothing of this name",
+        ),
+    ];
+
+    #[test]
+    fn every_difference_is_told_with_its_place() {
+        let engine = Engine::new(&settings::config(EngineSettings { instances: 1 }).unwrap()).unwrap();
+        let component = Component::new(&engine, trial::component().unwrap()).unwrap();
+        let same = contract(TRIAL);
+        assert_eq!(exports(&component, &same).unwrap().len(), same.operations.len());
+        for (from, to, told) in DIFFERENCES {
+            let text = TRIAL.replacen(from, to, 1);
+            assert_ne!(text, TRIAL, "{from}");
+            let difference = exports(&component, &contract(&text)).expect_err(told);
+            assert_eq!(difference.to_string(), format!("lgsp:trial/{told}"));
+        }
+        assert!(CONNECTOR_WIT.contains("record money"), "the first row rests on it");
+    }
+}

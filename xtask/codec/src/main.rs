@@ -1,8 +1,9 @@
 //! The codec beside `serde_json` into and from plain Rust structs: what reading a request and writing an answer cost.
 //!
 //! `cargo xtask bench` runs it as a process of its own. It prints one JSON array; times are microseconds per call. All
-//! four of a case are measured in turns, round after round, so that whatever else the machine does meets them alike; of
-//! each the median of the rounds counts. What is read is dropped within the time.
+//! four of a case are measured in turns, round after round, each only for moments, so that whatever else the machine does
+//! meets them alike and some rounds not at all; of each the lower quartile counts. What is read is dropped within the
+//! time.
 
 mod cases;
 mod plain;
@@ -19,10 +20,10 @@ use truc_sandbox::{Arguments, Codec};
 use cases::Case;
 
 /// How long each of a case's four is measured in one round.
-const SLICE: Duration = Duration::from_millis(40);
+const SLICE: Duration = Duration::from_millis(2);
 
 /// Rounds, unless the command line says otherwise.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 200;
 
 /// What one case costs.
 #[derive(Serialize)]
@@ -70,24 +71,26 @@ fn measure(codec: &Codec, operation: usize, case: &Case, rounds: usize) -> Resul
     let mut serde_out = || drop(black_box(black_box(&case.plain).write()));
     let mut four: [&mut dyn FnMut(); 4] = [&mut decode, &mut encode, &mut serde_in, &mut serde_out];
     let mut times = [const { Vec::new() }; 4];
+    // Looking at the clock is to cost nothing beside the work.
+    let batch = (16_384 / case.body.len()).max(1);
     for _ in 0..rounds {
         for (work, times) in four.iter_mut().zip(&mut times) {
-            times.push(microseconds(work));
+            times.push(microseconds(work, batch));
         }
     }
-    let [decode, encode, serde_in, serde_out] = times.map(median);
+    let [decode, encode, serde_in, serde_out] = times.map(lower_quartile);
     Ok(Measured { case: case.name, bytes: case.body.len(), decode, encode, serde_in, serde_out })
 }
 
 /// What one turn of some work takes.
-fn microseconds(work: &mut dyn FnMut()) -> f64 {
+fn microseconds(work: &mut dyn FnMut(), batch: usize) -> f64 {
     let begin = Instant::now();
     let mut turns = 0_u32;
     loop {
-        for _ in 0..8 {
+        for _ in 0..batch {
             work();
+            turns += 1;
         }
-        turns += 8;
         let elapsed = begin.elapsed();
         if elapsed >= SLICE {
             return elapsed.as_secs_f64() * 1e6 / f64::from(turns);
@@ -95,7 +98,7 @@ fn microseconds(work: &mut dyn FnMut()) -> f64 {
     }
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+fn lower_quartile(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    times.get(times.len() / 4).copied().unwrap_or_default()
 }

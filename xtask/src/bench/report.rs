@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::codec::{self, Case};
 use super::load::{Sample, Workload};
 use super::start::StartUp;
 use crate::table::Table;
@@ -71,16 +72,17 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) starts: Vec<StartUp>,
+    pub(crate) codec: Vec<Case>,
     /// Connectors published to the measured hosts.
     pub(crate) connectors: usize,
 }
 
 /// A figure the product aims at, and what was reached.
-struct Aim {
-    what: String,
-    aim: f64,
-    reached: f64,
-    unit: &'static str,
+pub(crate) struct Aim {
+    pub(crate) what: String,
+    pub(crate) aim: f64,
+    pub(crate) reached: f64,
+    pub(crate) unit: &'static str,
 }
 
 impl Report {
@@ -177,6 +179,7 @@ impl Report {
         ]
         .into_iter()
         .flatten()
+        .chain(codec::aims(&self.codec))
         .collect()
     }
 
@@ -201,7 +204,13 @@ impl Report {
             .into_iter()
             .map(|aim| json!({ "what": aim.what, "aim": aim.aim, "reached": aim.reached, "unit": aim.unit.trim() }))
             .collect();
-        json!({ "circumstances": circumstances, "rows": self.rows, "starts": self.starts, "aims": aims })
+        json!({
+            "circumstances": circumstances,
+            "rows": self.rows,
+            "starts": self.starts,
+            "codec": self.codec,
+            "aims": aims,
+        })
     }
 }
 
@@ -232,6 +241,7 @@ mod tests {
                 row(Workload::W1, Side::WithLedger, 32.0),
             ],
             starts: vec![StartUp { connectors: 50, warm: true, first_answer: 90.0, all_answered: 300.0 }],
+            codec: Vec::new(),
             connectors: 6,
         };
         let reached: Vec<f64> = report.aims().iter().map(|aim| aim.reached).collect();

@@ -1,0 +1,8 @@
+//! Any bytes as a request, to a contract with every type.
+
+#![no_main]
+
+#[path = "../check.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check::check(input));
