@@ -43,8 +43,9 @@ fn check_body(operation: usize, body: &[u8]) {
     match decoded {
         Ok(values) => {
             let request = codec().request(operation, &values).unwrap();
-            let again =
-                codec().decode(operation, &Arguments { path: &[], query: None, body: &request.body }).unwrap();
+            let again = codec()
+                .decode(operation, &Arguments { path: &[], query: None, body: &request.body })
+                .unwrap();
             assert!(again == values, "it is read differently when it is written again");
             assert_eq!(codec().request(operation, &again).unwrap().body, request.body);
         }

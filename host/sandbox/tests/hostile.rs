@@ -47,15 +47,43 @@ fn ten_thousand_hostile_documents_are_read_or_refused() {
 /// A document of about that many pieces: mostly JSON, of the contract's words, and never far from something wrong.
 fn hostile(document: &mut Vec<u8>, size: usize, dice: &mut Dice) {
     const NAMES: [&str; 24] = [
-        "truth", "tiny", "huge", "text", "bytes", "numbers", "pair", "outcome", "figure", "sparse", "checked", "records",
-        "lists", "first", "second", "third", "kind", "value", "ok", "err", "a", "j", "day", "unknown",
+        "truth", "tiny", "huge", "text", "bytes", "numbers", "pair", "outcome", "figure", "sparse",
+        "checked", "records", "lists", "first", "second", "third", "kind", "value", "ok", "err", "a", "j",
+        "day", "unknown",
     ];
     const SCALARS: [&[u8]; 32] = [
-        b"null", b"true", b"false", b"0", b"-0", b"255", b"256", b"-129", b"1e400", b"-1e-400", b"1.5",
-        b"123456789012345678901234567890123456789012345678901234567890", b"01", b"-", b"\"\"", b"\"nothing\"",
-        b"\"circle\"", b"\"\\ud834\\udd1e\"", b"\"\\ud834\"", b"\"\\udd1e\\ud834\"", b"\"\\u00\"", b"\"\xff\xfe\"",
-        b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"", b"\"\x00\"", b"\"AAEC/w==\"", b"\"A===\"", b"\"2025-02-30\"",
-        b"\"18446744073709551616\"", b"NaN", b"'a'", b"\xef\xbb\xbf",
+        b"null",
+        b"true",
+        b"false",
+        b"0",
+        b"-0",
+        b"255",
+        b"256",
+        b"-129",
+        b"1e400",
+        b"-1e-400",
+        b"1.5",
+        b"123456789012345678901234567890123456789012345678901234567890",
+        b"01",
+        b"-",
+        b"\"\"",
+        b"\"nothing\"",
+        b"\"circle\"",
+        b"\"\\ud834\\udd1e\"",
+        b"\"\\ud834\"",
+        b"\"\\udd1e\\ud834\"",
+        b"\"\\u00\"",
+        b"\"\xff\xfe\"",
+        b"\"\xed\xa0\x80\"",
+        b"\"\xf4\x90\x80\x80\"",
+        b"\"\x00\"",
+        b"\"AAEC/w==\"",
+        b"\"A===\"",
+        b"\"2025-02-30\"",
+        b"\"18446744073709551616\"",
+        b"NaN",
+        b"'a'",
+        b"\xef\xbb\xbf",
     ];
     let mut open: Vec<(u8, usize)> = Vec::new();
     for _ in 0..size {
@@ -115,7 +143,10 @@ fn what_costs_most_ends_soon() {
         ("flags again and again", format!("\0{{\"rights\":[{}\"read\"]}}", "\"read\",".repeat(300_000))),
         ("absent members", format!("\0{{\"records\":[{}{{}}]}}", "{},".repeat(300_000))),
         ("spaces", "\0".to_owned() + &" ".repeat(8 << 20)),
-        ("a pattern against a long text", format!("\0{{\"checked\":{{\"code\":\"{}\"}}}}", "a".repeat(4 << 20))),
+        (
+            "a pattern against a long text",
+            format!("\0{{\"checked\":{{\"code\":\"{}\"}}}}", "a".repeat(4 << 20)),
+        ),
         ("base64 that is wrong at its end", format!("\0{{\"bytes\":\"{}!\"}}", "AAAA".repeat(1 << 20))),
     ];
     for (name, document) in documents {

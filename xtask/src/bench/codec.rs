@@ -36,7 +36,14 @@ pub(crate) fn measure(workspace: &Workspace, core: Option<usize>, quick: bool) -
 /// The costs and their ratios.
 pub(crate) fn table(cases: &[Case]) -> String {
     let mut table = Table::new([
-        "codec", "bytes", "decode us", "serde_json", "ratio", "encode us", "serde_json", "ratio",
+        "codec",
+        "bytes",
+        "decode us",
+        "serde_json",
+        "ratio",
+        "encode us",
+        "serde_json",
+        "ratio",
     ]);
     for case in cases {
         table.row([
@@ -64,10 +71,7 @@ pub(crate) fn aims(cases: &[Case]) -> Vec<Aim> {
                 reached,
                 unit: "x",
             };
-            [
-                aim("decoding", case.decode / case.serde_in),
-                aim("encoding", case.encode / case.serde_out),
-            ]
+            [aim("decoding", case.decode / case.serde_in), aim("encoding", case.encode / case.serde_out)]
         })
         .collect()
 }
