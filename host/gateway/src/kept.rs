@@ -3,13 +3,13 @@
 //! Whoever comes here is known, may call the operation and has stated a purpose where one is needed; that an answer is
 //! there spares the connector and the national system, and nothing else.
 
+use std::sync::Arc;
+
 use http::header::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use truc_fleet::{KeptAnswer, Revision};
 use truc_model::{Code, Problem};
 use truc_sandbox::{Arguments, CallError};
-
-use std::sync::Arc;
 
 use crate::answer::{self, Answer};
 use crate::conditional;
@@ -38,7 +38,10 @@ pub(crate) async fn answer(
     // No part but the last can hold a space.
     let key = format!("{agency} {} {}", asked.route, asked.arguments.query.unwrap_or_default());
     let kept = match asked.revision.answers.get(&key, record.exchange.received_at).await {
-        Some(kept) => kept,
+        Some(kept) => {
+            gateway.meters.kept.increment(1);
+            kept
+        }
         None => fill(gateway, &asked, key, record).await?,
     };
     let left = kept.left(gateway.clock.now()).unwrap_or_default();

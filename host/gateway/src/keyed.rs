@@ -41,6 +41,7 @@ async fn exchange(gateway: &Gateway, call: Call, request: KeyedRequest, mut reco
     let held = match claim(gateway, &call, request, &record).await {
         Ok(Claimed::New(held)) => held,
         Ok(Claimed::Done(first)) => {
+            gateway.meters.replayed.increment(1);
             let outcome = again(&mut record, first);
             return conclude(gateway, record, outcome).await;
         }

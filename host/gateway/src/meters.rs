@@ -6,6 +6,7 @@ use truc_fleet::{DURATION, REQUESTS};
 const REFUSED: &str = "truc_refused_total";
 const CONNECTIONS: &str = "truc_connections";
 const UNRECORDED: &str = "truc_unrecorded_total";
+const REUSED: &str = "truc_reused_total";
 
 /// The meters of a gateway.
 pub(crate) struct Meters {
@@ -13,6 +14,10 @@ pub(crate) struct Meters {
     pub(crate) refused: Counter,
     /// Answers withheld because the exchange could not be recorded.
     pub(crate) unrecorded: Counter,
+    /// Answers given again for their idempotency key.
+    pub(crate) replayed: Counter,
+    /// Answers that last, given again from memory.
+    pub(crate) kept: Counter,
     /// Open connections.
     pub(crate) connections: Gauge,
 }
@@ -23,10 +28,13 @@ impl Meters {
         describe_histogram!(DURATION, Unit::Seconds, "From the arrival of a request to its answer.");
         describe_counter!(REFUSED, "Requests refused before an operation was found.");
         describe_counter!(UNRECORDED, "Answers withheld because the exchange could not be recorded.");
+        describe_counter!(REUSED, "Answers given again without calling the connector, by reason.");
         describe_gauge!(CONNECTIONS, "Open connections of the data plane.");
         Self {
             refused: counter!(REFUSED),
             unrecorded: counter!(UNRECORDED),
+            replayed: counter!(REUSED, "reason" => "idempotency-key"),
+            kept: counter!(REUSED, "reason" => "cache"),
             connections: gauge!(CONNECTIONS),
         }
     }

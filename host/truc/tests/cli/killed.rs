@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, Installation, component};
+use crate::host::{Host, Installation, component, get};
 
 /// A national system that takes requests, says so, and answers only those for the item `quick`.
 struct Silent {
@@ -121,4 +121,6 @@ fn a_killed_host_repeats_nothing_and_says_what_it_does_not_know() {
     );
     let unknown = host.truc(&["exchanges", "--end", "unknown", "--json"]).json();
     assert_eq!(unknown["exchanges"][0]["id"].as_str(), Some(begun.as_str()), "{unknown}");
+    let (_, meters) = get(host.admin, "/metrics", None);
+    assert!(meters.contains("truc_reused_total{reason=\"idempotency-key\"} 1"), "{meters}");
 }
