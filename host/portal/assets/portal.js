@@ -207,7 +207,7 @@
       event.preventDefault();
       send(tryout);
     });
-    tryout.addEventListener("toggle", follow);
+    command.textContent = command.textContent.replace('"$TRUC"\'', `'${location.origin}`);
   }
 
   // --- Copying ---
@@ -221,7 +221,7 @@
     const label = button.textContent;
     button.addEventListener("click", async () => {
       const text = button.parentElement.querySelector("code").textContent;
-      await navigator.clipboard.writeText(text.replace('"$HOST"\'', `'${location.origin}`));
+      await navigator.clipboard.writeText(text);
       button.textContent = words.copied;
       setTimeout(() => (button.textContent = label), 2000);
     });

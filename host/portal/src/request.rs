@@ -86,7 +86,7 @@ impl Writer<'_> {
                 let _ = write!(command, " -X {method}");
             }
         }
-        let _ = write!(command, " \"$HOST\"{}", quoted(&address));
+        let _ = write!(command, " \"$TRUC\"{}", quoted(&address));
         command.push_str(" \\\n  -H \"Authorization: Bearer $KEY\"");
         if operation.pii.is_some() {
             let _ = write!(
