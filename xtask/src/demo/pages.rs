@@ -39,6 +39,7 @@ pub(crate) async fn check(estate: &Estate, programs: &Chromium, pictures: &Path)
     };
     let checked = timeout(ALL_WITHIN, async {
         let looked_at = visit.look_at_all().await?;
+        visit.read_without_script().await?;
         visit.find_the_way().await?;
         visit.call(estate).await?;
         visit.fail(estate).await?;
@@ -131,6 +132,25 @@ impl Visit<'_> {
         }
         ensure!(child.wait()?.success(), "{} could not be written", file.display());
         Ok(())
+    }
+
+    /// A page in a browser that runs no scripts: everything can be read, and nothing is offered that would not work.
+    async fn read_without_script(&self) -> Result<()> {
+        let browser = self.browser;
+        let scripts = async |disabled: bool| {
+            browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": disabled })).await
+        };
+        scripts(true).await?;
+        browser.open(&format!("{}/docs/land?lang=en#dossiers/send-dossier", self.origin)).await?;
+        self.keep("without-script").await?;
+        // What is looked at now is the page as it was left without its script.
+        scripts(false).await?;
+        let seen = "const shown = (selector) => [...document.querySelectorAll(selector)]
+                .filter((element) => element.checkVisibility()).length;
+            return [shown('.try, .key, .copy'), shown('.operation'), shown('.curl'), shown('#contents a') > 9]";
+        let seen = browser.run(seen, &[]).await?;
+        ensure!(seen == json!([0, 9, 9, true]), "without its script the page shows {seen}");
+        self.only_this_host().await
     }
 
     /// The drawer, the keyboard, the other language.
