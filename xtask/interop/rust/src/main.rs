@@ -115,7 +115,8 @@ fn civil_status(samples: &Value) -> Outcome {
     // The cases of a variant are the cases of an enumeration.
     let civil::Details::Birth(details) = entry.details else { panic!("{id} is no birth") };
     assert!(!details.value.child.name.is_empty());
-    let entries = registry::registry_get_entries(&api, birth, vec![result.id, "999999999".into()], PURPOSE, None)?;
+    let entries =
+        registry::registry_get_entries(&api, birth, vec![result.id, "999999999".into()], PURPOSE, None)?;
     assert_eq!(entries.len(), 1);
     let groups = registry::registry_list_codes(&api, civil::CodeList::EthnicGroups, None, None)?;
     assert!(groups.iter().any(|code| code.name == "Kinh"));
@@ -207,7 +208,8 @@ fn postal() -> Outcome {
 
     let tracked = orders::orders_track(&api, &placed.number, None, None)?;
     assert_eq!(tracked.status, post::Status::Ordered);
-    let reason = post::OrdersCancelRequest { reason: Some(Some("Người dân nhận trực tiếp".into())) };
+    let reason =
+        post::OrdersCancelRequest { reason: Some(Some("Người dân nhận trực tiếp".into())) };
     orders::orders_cancel(&api, &placed.number, reason, None, None)?;
     Ok(())
 }
