@@ -3,22 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use truc_model::Bytes;
 use wasmparser::{Encoding, Parser, Payload};
 use wit_parser::decoding::DecodedWasm;
-use wit_parser::{FunctionKind, Resolve, Type as WitType, TypeDefKind, WorldItem};
+use wit_parser::{FunctionKind, PackageId, Resolve, Type as WitType, TypeDefKind, WorldItem};
 
+use crate::changes::root_cause;
 use crate::manifest::{ContractId, Manifest, ManifestError};
 use crate::model::Contract;
-use crate::read::{ContractError, read_sources, resolve_sources};
+use crate::read::{ContractError, resolve_sources};
+use crate::sources::{ContractText, MAX_CONTRACT};
 
 /// The custom section that holds the manifest's text.
 pub const MANIFEST_SECTION: &str = "truc:manifest";
 /// The custom section that holds the contract's text: a JSON array of `[file name, text]`.
 pub const WIT_SECTION: &str = "truc:wit";
-
-/// A text of a contract larger than this is not read.
-const MAX_WIT: Bytes = Bytes(4 << 20);
 
 /// A component as read, before compilation.
 #[derive(Debug, Clone)]
@@ -27,7 +25,9 @@ pub struct Component {
     pub manifest: Manifest,
     /// The manifest as written.
     pub manifest_text: String,
-    /// The contract it brings.
+    /// The text that governs it: the published one, or the one it brings.
+    pub text: ContractText,
+    /// What that text says.
     pub contract: Contract,
     /// The interfaces it imports, in order; each belongs to `truc:connector`.
     pub imports: Vec<String>,
@@ -74,31 +74,54 @@ pub enum ComponentError {
 }
 
 impl Component {
-    /// Reads a component.
+    /// Reads a component by the contract it brings.
     ///
     /// # Errors
     /// The first thing that keeps it from being a connector, in the order: form, imports, manifest, contract, exports.
     pub fn read(bytes: &[u8]) -> Result<Self, ComponentError> {
         let outline = Outline::read(bytes)?;
+        let text = outline.text()?;
+        Self::govern(bytes, outline, text)
+    }
+
+    /// Reads a component by a published contract; the text that it brings is not looked at.
+    ///
+    /// # Errors
+    /// As [`Component::read`], with the published contract in the place of its own.
+    pub fn read_under(bytes: &[u8], published: &ContractText) -> Result<Self, ComponentError> {
+        Self::govern(bytes, Outline::read(bytes)?, published.clone())
+    }
+
+    /// The contract that a component's manifest names. The contract itself and the exports are not looked at.
+    ///
+    /// # Errors
+    /// What is no component, imports what is not offered, or has no manifest that can be read.
+    pub fn contract_named_by(bytes: &[u8]) -> Result<ContractId, ComponentError> {
+        let outline = Outline::read(bytes)?;
         check_imports(&outline.imports)?;
-        let manifest_text = text_section(MANIFEST_SECTION, outline.manifest)?;
-        let manifest = Manifest::parse(&manifest_text, "connector.toml")?;
-        if let Some(wit) = outline.wit.filter(|wit| wit.len() > MAX_WIT.as_usize()) {
-            let reason = format!("it has {} bytes; at most {MAX_WIT} are read", wit.len());
-            return Err(ComponentError::Section { section: WIT_SECTION, reason });
-        }
-        let wit = text_section(WIT_SECTION, outline.wit)?;
-        let sources: Vec<(String, String)> = serde_json::from_str(&wit)
-            .map_err(|error| ComponentError::Section { section: WIT_SECTION, reason: error.to_string() })?;
-        let contract = read_sources(&sources)?;
+        Ok(outline.manifest()?.0.contract)
+    }
+
+    /// The text of the contract that a component brings.
+    ///
+    /// # Errors
+    /// What is no component, or brings no text.
+    pub fn contract_text_of(bytes: &[u8]) -> Result<ContractText, ComponentError> {
+        Outline::read(bytes)?.text()
+    }
+
+    fn govern(bytes: &[u8], outline: Outline<'_>, text: ContractText) -> Result<Self, ComponentError> {
+        check_imports(&outline.imports)?;
+        let (manifest, manifest_text) = outline.manifest()?;
+        let contract = text.read()?;
         if contract.id != manifest.contract {
             return Err(ComponentError::Mismatch {
                 named: manifest.contract,
                 reason: format!("the component brings the contract {}", contract.id),
             });
         }
-        check_exports(bytes, &sources, &contract)?;
-        Ok(Self { manifest, manifest_text, contract, imports: outline.imports })
+        check_exports(bytes, &text, &contract)?;
+        Ok(Self { manifest, manifest_text, text, contract, imports: outline.imports })
     }
 }
 
@@ -137,6 +160,21 @@ impl<'a> Outline<'a> {
             }
         }
         Ok(outline)
+    }
+
+    /// The manifest, and its text.
+    fn manifest(&self) -> Result<(Manifest, String), ComponentError> {
+        let text = text_section(MANIFEST_SECTION, self.manifest)?;
+        Ok((Manifest::parse(&text, "connector.toml")?, text))
+    }
+
+    /// The text of the contract.
+    fn text(&self) -> Result<ContractText, ComponentError> {
+        let wrong = |reason: String| ComponentError::Section { section: WIT_SECTION, reason };
+        if let Some(wit) = self.wit.filter(|wit| wit.len() > MAX_CONTRACT.as_usize()) {
+            return Err(wrong(format!("it has {} bytes; at most {MAX_CONTRACT} are read", wit.len())));
+        }
+        ContractText::parse(&text_section(WIT_SECTION, self.wit)?).map_err(|error| wrong(error.to_string()))
     }
 }
 
@@ -179,20 +217,16 @@ fn text_section(section: &'static str, bytes: Option<&[u8]>) -> Result<String, C
 }
 
 /// Whether the component really exports what its contract says.
-fn check_exports(
-    bytes: &[u8],
-    sources: &[(String, String)],
-    contract: &Contract,
-) -> Result<(), ComponentError> {
+fn check_exports(bytes: &[u8], text: &ContractText, contract: &Contract) -> Result<(), ComponentError> {
     let malformed = |error: anyhow::Error| ComponentError::Malformed(format!("{error:#}"));
     let DecodedWasm::Component(built, world) = wit_parser::decoding::decode(bytes).map_err(malformed)? else {
         return Err(ComponentError::Malformed("it is an encoded WIT package, not a component".to_owned()));
     };
-    let (promised, package) = resolve_sources(sources)?;
+    let (promised, package_id) = resolve_sources(text.files())?;
     let mut comparison = Comparison { promised: &promised, built: &built, equal: BTreeSet::new() };
     let mismatch = |reason: String| ComponentError::Mismatch { named: contract.id.clone(), reason };
 
-    let package = promised.packages.get(package);
+    let package = promised.packages.get(package_id);
     let built_world = built.worlds.get(world);
     for (name, id) in package.iter().flat_map(|package| &package.interfaces) {
         let Some(interface) = promised.interfaces.get(*id) else { continue };
@@ -223,7 +257,34 @@ fn check_exports(
             }
         }
     }
-    Ok(())
+    match target(promised, package_id, bytes) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(mismatch(format!("its exports are not the contract's: {}", root_cause(&error)))),
+    }
+}
+
+/// Whether a component can be used where one of the contract's world is expected, by wit-component's own check: the
+/// last word, which also knows what no operation shows.
+fn target(mut promised: Resolve, package: PackageId, bytes: &[u8]) -> anyhow::Result<()> {
+    let world = |resolve: &Resolve, package: PackageId, name: &str| {
+        resolve.packages.get(package).and_then(|package| package.worlds.get(name).copied())
+    };
+    let Some(connector) = world(&promised, package, "connector") else { return Ok(()) };
+    // What a connector imports has been looked at before, and is no part of its contract.
+    let capabilities = promised
+        .packages
+        .iter()
+        .filter(|(_, package)| {
+            format!("{}:{}", package.name.namespace, package.name.name) == crate::CONNECTOR_PACKAGE
+        })
+        .find_map(|(id, _)| world(&promised, id, "capabilities"));
+    let offered = capabilities.and_then(|id| promised.worlds.get(id)).map(|world| world.imports.clone());
+    if let Some(world) = promised.worlds.get_mut(connector) {
+        for (key, item) in offered.into_iter().flatten() {
+            world.imports.entry(key).or_insert(item);
+        }
+    }
+    wit_component::targets(&promised, connector, bytes)
 }
 
 /// Compares types of two texts by structure and names.

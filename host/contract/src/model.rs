@@ -162,6 +162,8 @@ pub struct Operation {
     pub ok: Option<Type>,
     /// Whether it returns a `result`.
     pub fallible: Fallible,
+    /// Its error type; none where it returns no `result`.
+    pub error: Option<Type>,
     /// The cases of its error type.
     pub errors: Vec<ErrorCase>,
     /// For how many seconds an answer may be reused.

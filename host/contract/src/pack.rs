@@ -8,6 +8,7 @@ use wit_parser::{PackageMetadata, WorldItem};
 
 use crate::component::{Component, ComponentError, MANIFEST_SECTION, Outline, WIT_SECTION, check_imports};
 use crate::read::{ContractError, SourceError, resolve_sources, sources_in};
+use crate::sources::ContractText;
 
 /// Why a component cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +36,11 @@ impl From<ContractError> for PackError {
 pub fn pack(component: &[u8], wit_dirs: &[&Path], manifest: &str) -> Result<Vec<u8>, PackError> {
     let outline = Outline::read(component)?;
     check_imports(&outline.imports)?;
-    let sources = sources_in(wit_dirs)?;
-    let wit = serde_json::to_vec(&sources).map_err(|error| ComponentError::Malformed(error.to_string()))?;
+    let text = ContractText::new(sources_in(wit_dirs)?)
+        .map_err(|error| ComponentError::Section { section: WIT_SECTION, reason: error.to_string() })?;
     let mut packed = component.to_vec();
-    append(&mut packed, PackageMetadata::SECTION_NAME, &package_docs(component, &sources)?);
-    append(&mut packed, WIT_SECTION, &wit);
+    append(&mut packed, PackageMetadata::SECTION_NAME, &package_docs(component, text.files())?);
+    append(&mut packed, WIT_SECTION, text.canonical().as_bytes());
     append(&mut packed, MANIFEST_SECTION, manifest.as_bytes());
     Component::read(&packed)?;
     Ok(packed)

@@ -157,6 +157,14 @@ struct Statuses {
     heeded: bool,
 }
 
+/// What a function's result means.
+struct Outcome {
+    ok: Option<Type>,
+    fallible: Fallible,
+    error: Option<Type>,
+    errors: Vec<ErrorCase>,
+}
+
 /// Where an item stands, for error messages.
 #[derive(Clone)]
 struct At {
@@ -319,7 +327,7 @@ impl<'a> Reader<'a> {
             },
         };
         let parameters = self.parameters(function, &docs, method, &template, at)?;
-        let (ok, fallible, errors) = self.outcome(function.result, at)?;
+        let Outcome { ok, fallible, error, errors } = self.outcome(function.result, at)?;
         if docs.cache.is_some() && method != Method::Get {
             return self.refuse(at, "`@cache` goes with GET only");
         }
@@ -334,6 +342,7 @@ impl<'a> Reader<'a> {
             parameters,
             ok,
             fallible,
+            error,
             errors,
             cache: docs.cache,
             pii: None,
@@ -421,18 +430,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn outcome(
-        &mut self,
-        result: Option<wit_parser::Type>,
-        at: &At,
-    ) -> Result<(Option<Type>, Fallible, Vec<ErrorCase>), ContractError> {
-        let Some(result) = result else { return Ok((None, Fallible::Never, Vec::new())) };
+    fn outcome(&mut self, result: Option<wit_parser::Type>, at: &At) -> Result<Outcome, ContractError> {
+        let never = |ok| Outcome { ok, fallible: Fallible::Never, error: None, errors: Vec::new() };
+        let Some(result) = result else { return Ok(never(None)) };
         let outcome = match self.behind_aliases(result) {
             wit_parser::Type::Id(id) => match &self.wit_type(id).kind {
                 TypeDefKind::Result(outcome) => outcome,
-                _ => return Ok((Some(self.ty(&result, at, 0)?), Fallible::Never, Vec::new())),
+                _ => return Ok(never(Some(self.ty(&result, at, 0)?))),
             },
-            _ => return Ok((Some(self.ty(&result, at, 0)?), Fallible::Never, Vec::new())),
+            _ => return Ok(never(Some(self.ty(&result, at, 0)?))),
         };
         let ok = outcome.ok.map(|ty| self.ty(&ty, at, 0)).transpose()?;
         let needs = "its error needs a type: `problem` of `truc:connector/types`, or a variant of its own";
@@ -474,7 +480,7 @@ impl<'a> Reader<'a> {
             }
             _ => return self.refuse(at, needs),
         };
-        Ok((ok, fallible, errors))
+        Ok(Outcome { ok, fallible, error: Some(error_type), errors })
     }
 
     fn behind_aliases(&self, ty: wit_parser::Type) -> wit_parser::Type {

@@ -1,9 +1,12 @@
 //! What can go wrong when the fleet changes, and the problems that tell it.
 
-use truc_contract::ComponentError;
+use truc_contract::{BackwardsError, Changes, ComponentError, ContractError, ContractId};
 use truc_model::{Code, Digest, Fault, Problem};
 use truc_sandbox::LoadError;
 use truc_store::StoreError;
+
+/// Breaking changes beyond this number are not told in a problem.
+const MAX_TOLD: usize = 100;
 
 /// One fault of a service's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,35 @@ pub enum FleetError {
         version: String,
         /// The bytes that were published.
         digest: Digest,
+    },
+    /// The text of a contract cannot be served.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// A contract of this name and version has another text.
+    #[error(
+        "{id} is already published with another text ({digest}): a published contract never changes; give the new one another version"
+    )]
+    ContractTaken {
+        /// The contract.
+        id: ContractId,
+        /// The text that was published.
+        digest: Digest,
+    },
+    /// A contract's version does not come after what is published.
+    #[error(transparent)]
+    Backwards(#[from] BackwardsError),
+    /// A contract breaks what an earlier version of its track promised.
+    #[error("{} breaks what {} promised: publish it as {}, or take the breaking changes back", .0.to, .0.from, .0.right_version())]
+    Breaking(Box<Changes>),
+    /// The contract of a connector that is to be put to work is not published.
+    #[error(
+        "the contract {id}, which {connector} implements, is proposed and not published: look at it with `truc contract show {id}`, publish it with `truc contract publish {id}`, then ask again"
+    )]
+    ContractNotPublished {
+        /// The contract.
+        id: ContractId,
+        /// The connector, `name@version`.
+        connector: String,
     },
     /// No such thing.
     #[error("there is no {what} {name:?}; {remedy}")]
@@ -76,6 +108,13 @@ impl FleetError {
         match self {
             FleetError::Load(error) => Problem::new(load_code(error), text),
             FleetError::VersionTaken { .. } => Problem::new(Code::NameTaken, text),
+            FleetError::Contract(_) => Problem::new(Code::ContractInvalid, text),
+            FleetError::ContractTaken { .. } => Problem::new(Code::NameTaken, text),
+            FleetError::Backwards(_) => Problem::new(Code::ContractVersionBackwards, text),
+            FleetError::Breaking(changes) => {
+                Problem::new(Code::ContractBreaking, text).with_errors(breaking(changes))
+            }
+            FleetError::ContractNotPublished { .. } => Problem::new(Code::ContractNotPublished, text),
             FleetError::NotFound { .. } => Problem::new(Code::ItemNotFound, text),
             FleetError::Settings(faults) => {
                 let faults = faults
@@ -88,6 +127,14 @@ impl FleetError {
             FleetError::File { .. } | FleetError::Internal(_) => Problem::new(Code::Internal, ""),
         }
     }
+}
+
+/// The breaking changes, as far as a person would read them.
+fn breaking(changes: &Changes) -> Vec<Fault> {
+    let told = changes.breaking().take(MAX_TOLD).map(|change| format!("{}: {}", change.item, change.text));
+    let more = changes.breaking().count().saturating_sub(MAX_TOLD);
+    let more = (more > 0).then(|| format!("and {more} more; `truc contract diff` shows all"));
+    told.chain(more).map(|detail| Fault { pointer: String::new(), detail }).collect()
 }
 
 fn load_code(error: &LoadError) -> Code {

@@ -1,21 +1,25 @@
 //! Changes of the fleet: publish a connector, put or remove a service, renew the directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use semver::Version;
 use serde::Serialize;
 use tokio::sync::Mutex;
+use truc_contract::{Changes, Component, ComponentError, ContractId, ContractText};
 use truc_egress::{Resolver, Secrets};
 use truc_identity::{Directory, Identity};
 use truc_model::{Clock, Digest, ServiceName, Timestamp};
-use truc_sandbox::{Origin, Program, Sandbox};
+use truc_sandbox::{LoadError, MAX_COMPONENT_BYTES, Origin, Program, Sandbox};
 use truc_store::connectors::ConnectorRow;
+use truc_store::contracts::{ContractState, Proposal};
 use truc_store::services::{NewRevision, RevisionRow};
 use truc_store::{Store, StoreError};
 
 use crate::answers::Answers;
 use crate::components::Components;
+use crate::contracts::{ContractDetails, ContractSummary, Publication, Registry, key};
 use crate::documents::RevisionDocuments;
 use crate::error::{FleetError, SettingFault};
 use crate::meters::OperationMeters;
@@ -45,15 +49,23 @@ pub struct Parts {
 pub struct Fleet {
     parts: Parts,
     snapshot: ArcSwap<Snapshot>,
-    /// Programs by digest, so that a connector that serves twice is loaded once; one is compiled at a time.
-    programs: Mutex<HashMap<Digest, Arc<Program>>>,
+    /// Programs by connector and contract, so that a connector that serves twice is loaded once; one is compiled at a
+    /// time.
+    programs: Mutex<HashMap<ProgramKey, Arc<Program>>>,
+    /// Held while a contract is checked against those that are published, and entered.
+    contracts: Mutex<()>,
     /// Held while a change is written and put in force, never while something is compiled. The data plane takes neither.
     change: Mutex<()>,
 }
 
+/// The digests of a component and of the text of the contract that governs it.
+type ProgramKey = (Digest, Digest);
+
+/// Who is said to have published contracts that services used before contracts were published.
+const UPGRADE: &str = "upgrade";
+
 /// A connector as the admin API tells it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConnectorSummary {
     /// `name@version`.
     pub connector: ConnectorRef,
@@ -62,7 +74,9 @@ pub struct ConnectorSummary {
     /// Who publishes it.
     pub publisher: String,
     /// The contract it implements.
-    pub contract: String,
+    pub contract: ContractId,
+    /// How that contract stands.
+    pub contract_state: ContractState,
     /// Its size in bytes.
     pub size: u64,
     /// When it was published here.
@@ -99,8 +113,10 @@ impl Fleet {
             parts,
             snapshot: ArcSwap::from_pointee(Snapshot::new(HashMap::new(), directory)),
             programs: Mutex::new(HashMap::new()),
+            contracts: Mutex::new(()),
             change: Mutex::new(()),
         };
+        fleet.adopt(&active).await?;
         for row in active {
             let service = row.service.clone();
             let restored = fleet.restore(row).await;
@@ -127,13 +143,28 @@ impl Fleet {
         &self.parts.sandbox
     }
 
-    /// Takes a component in: read, checked, compiled, kept. It serves nothing yet.
+    /// Takes a component in: read, checked, compiled, kept. It serves nothing yet. It is governed by the published
+    /// contract that its manifest names; where that is not published, the text it brings is taken as a proposal.
     ///
     /// # Errors
-    /// Whatever keeps it from being served. Publishing the same bytes again is not an error.
+    /// Whatever keeps it, or the contract it brings, from being served. Publishing the same bytes again is not an error.
     pub async fn publish(&self, bytes: Vec<u8>) -> Result<(ConnectorSummary, Arc<Program>), FleetError> {
+        if bytes.len() > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge(bytes.len()).into());
+        }
+        let _one_at_a_time = self.contracts.lock().await;
         let mut programs = self.programs.lock().await;
-        let (program, bytes) = self.load(bytes).await?;
+        let id = Component::contract_named_by(&bytes).map_err(LoadError::from)?;
+        let published = self.registry().published(&id).await?;
+        let (program, bytes) = self.load(bytes, published.clone()).await?;
+        let text = program.contract_text();
+        let contract_state = match published {
+            Some(_) => ContractState::Published,
+            None => {
+                self.registry().admit(text).await?;
+                ContractState::Proposed
+            }
+        };
         let digest = program.digest();
         let manifest = program.manifest();
         let version = manifest.version.to_string();
@@ -145,24 +176,37 @@ impl Fleet {
             }
             // The same bytes again: the way to bring back a file that was lost.
             self.keep(digest, bytes).await?;
-            return Ok((summary(&row)?, program));
+            if contract_state == ContractState::Proposed {
+                self.registry().propose(&id, text, &digest).await?;
+            }
+            return Ok((summary(&row, contract_state)?, program));
         }
         let size = bytes.len() as u64;
         self.keep(digest, bytes).await?;
+        let now = self.parts.clock.now();
         let row = ConnectorRow {
             digest,
             name: manifest.name.clone(),
             version,
             publisher: manifest.publisher.clone(),
-            contract: manifest.contract.to_string(),
+            contract: id.to_string(),
             manifest: program.manifest_text().to_owned(),
             size,
-            published_at: self.parts.clock.now(),
+            published_at: now,
         };
-        connectors.insert(&row).await?;
-        programs.insert(digest, program.clone());
-        tracing::info!(connector.name = %row.name, connector.version = row.version, connector.digest = %digest, "connector published");
-        Ok((summary(&row)?, program))
+        let (key, contract_digest) = (key(&id), text.digest());
+        let proposal = Proposal {
+            key: &key,
+            digest: &contract_digest,
+            sources: text.canonical(),
+            connector: &digest,
+            at: now,
+        };
+        let proposal = (contract_state == ContractState::Proposed).then_some(&proposal);
+        connectors.insert_with(&row, proposal).await?;
+        programs.insert((digest, contract_digest), program.clone());
+        tracing::info!(connector.name = %row.name, connector.version = row.version, connector.digest = %digest, contract = %id, contract.state = %contract_state, "connector published");
+        Ok((summary(&row, contract_state)?, program))
     }
 
     /// The connectors that were published.
@@ -170,10 +214,22 @@ impl Fleet {
     /// # Errors
     /// The database.
     pub async fn connectors(&self) -> Result<Vec<ConnectorSummary>, FleetError> {
-        self.parts.store.connectors().list().await?.iter().map(summary).collect()
+        let contracts = self.parts.store.contracts().list().await?;
+        let published: HashSet<String> = contracts
+            .into_iter()
+            .filter(|row| row.state == ContractState::Published)
+            .map(|row| format!("{}:{}@{}", row.key.namespace, row.key.name, row.key.version))
+            .collect();
+        let rows = self.parts.store.connectors().list().await?;
+        let state = |row: &ConnectorRow| match published.contains(&row.contract) {
+            true => ContractState::Published,
+            false => ContractState::Proposed,
+        };
+        rows.iter().map(|row| summary(row, state(row))).collect()
     }
 
-    /// One connector, with its program.
+    /// One connector, with its program: under the published contract, or, where there is none or it no longer fits, under
+    /// the one it brings.
     ///
     /// # Errors
     /// No such connector, or one whose file cannot be read.
@@ -182,14 +238,73 @@ impl Fleet {
         connector: &ConnectorRef,
     ) -> Result<(ConnectorSummary, Arc<Program>), FleetError> {
         let row = self.connector_row(connector).await?;
-        let program = self.program(&row.digest).await?;
-        Ok((summary(&row)?, program))
+        let published = self.registry().published(&contract_of(&row)?).await?;
+        let state = match published {
+            Some(_) => ContractState::Published,
+            None => ContractState::Proposed,
+        };
+        let program = match self.program(&row.digest, published).await {
+            Err(FleetError::Load(LoadError::Component(ComponentError::Mismatch { .. }))) => {
+                self.program(&row.digest, None).await?
+            }
+            program => program?,
+        };
+        Ok((summary(&row, state)?, program))
+    }
+
+    /// Publishes the text of a contract: a new one, or in the place of a proposal of its version.
+    ///
+    /// # Errors
+    /// A text that cannot be served, a version that is published with another text or does not come after what is
+    /// published, changes that break the version before. Publishing the same text again is not an error.
+    pub async fn publish_contract(&self, text: &ContractText, by: &str) -> Result<Publication, FleetError> {
+        let _one_at_a_time = self.contracts.lock().await;
+        self.registry().publish(text, by).await
+    }
+
+    /// Publishes a proposal as it is. Publishing what is published changes nothing.
+    ///
+    /// # Errors
+    /// No such contract, and as [`Fleet::publish_contract`].
+    pub async fn publish_proposal(&self, id: &ContractId, by: &str) -> Result<Publication, FleetError> {
+        let _one_at_a_time = self.contracts.lock().await;
+        let details = self.registry().details(id).await?;
+        self.registry().publish(&details.text, by).await
+    }
+
+    /// The contracts, published and proposed, by name and version.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn contracts(&self) -> Result<Vec<ContractSummary>, FleetError> {
+        self.registry().list().await
+    }
+
+    /// One contract.
+    ///
+    /// # Errors
+    /// No such contract.
+    pub async fn contract(&self, id: &ContractId) -> Result<ContractDetails, FleetError> {
+        self.registry().details(id).await
+    }
+
+    /// What is new in a contract since another version of it, or since the newest published one before it.
+    ///
+    /// # Errors
+    /// No such contract, or none before it.
+    pub async fn contract_changes(
+        &self,
+        id: &ContractId,
+        since: Option<Version>,
+    ) -> Result<Changes, FleetError> {
+        self.registry().changes(id, since).await
     }
 
     /// Gives a service new settings: checks and binds them, makes a new revision, and puts it in force.
     ///
     /// # Errors
-    /// Settings that do not fit, all faults at once; the revision that was active still is.
+    /// A contract that is not published, or that the connector does not satisfy; settings that do not fit, all faults at
+    /// once. The revision that was active still is.
     pub async fn put_service(
         &self,
         name: &ServiceName,
@@ -197,7 +312,7 @@ impl Fleet {
         by: &str,
     ) -> Result<ServiceSummary, FleetError> {
         let connector = self.connector_row(&settings.connector).await?;
-        let program = self.program(&connector.digest).await?;
+        let program = self.governed(&connector).await?;
         let _one_at_a_time = self.change.lock().await;
         // Everything that can fail for the settings' sake fails here, before anything is written.
         let mut revision = self.build(name, 0, program, settings)?;
@@ -278,7 +393,11 @@ impl Fleet {
 
     async fn restore(&self, row: RevisionRow) -> Result<(), FleetError> {
         let settings = settings_of(&row)?;
-        let program = self.program(&row.connector).await?;
+        let connector = self.parts.store.connectors().get(&row.connector).await?;
+        let connector = connector.ok_or_else(|| {
+            FleetError::Internal(format!("the database has no connector {}", row.connector))
+        })?;
+        let program = self.governed(&connector).await?;
         let revision = Arc::new(self.build(&row.service, row.number, program, &settings)?);
         self.snapshot.store(Arc::new(self.snapshot.load().with_service(row.service, revision)));
         Ok(())
@@ -294,31 +413,107 @@ impl Fleet {
         })
     }
 
-    async fn program(&self, digest: &Digest) -> Result<Arc<Program>, FleetError> {
-        let mut programs = self.programs.lock().await;
-        if let Some(program) = programs.get(digest) {
-            return Ok(program.clone());
+    fn registry(&self) -> Registry<'_> {
+        Registry { store: &self.parts.store, clock: &*self.parts.clock }
+    }
+
+    /// The program of a connector under the published contract that it implements.
+    async fn governed(&self, connector: &ConnectorRow) -> Result<Arc<Program>, FleetError> {
+        let id = contract_of(connector)?;
+        match self.registry().published(&id).await? {
+            Some(text) => self.program(&connector.digest, Some(text)).await,
+            None => {
+                let connector = format!("{}@{}", connector.name, connector.version);
+                Err(FleetError::ContractNotPublished { id, connector })
+            }
         }
-        let bytes = self
-            .parts
-            .components
-            .read(digest)
-            .map_err(|cause| FleetError::File { digest: *digest, cause })?;
-        let (program, _) = self.load(bytes).await?;
-        programs.insert(*digest, program.clone());
+    }
+
+    /// The program of a connector under a contract, or under the one it brings.
+    async fn program(
+        &self,
+        digest: &Digest,
+        contract: Option<ContractText>,
+    ) -> Result<Arc<Program>, FleetError> {
+        let mut programs = self.programs.lock().await;
+        let known = |text: &ContractText, programs: &HashMap<ProgramKey, Arc<Program>>| {
+            programs.get(&(*digest, text.digest())).cloned()
+        };
+        if let Some(program) = contract.as_ref().and_then(|text| known(text, &programs)) {
+            return Ok(program);
+        }
+        let bytes = self.component(digest).await?;
+        let contract = match contract {
+            Some(text) => text,
+            None => Component::contract_text_of(&bytes).map_err(LoadError::from)?,
+        };
+        if let Some(program) = known(&contract, &programs) {
+            return Ok(program);
+        }
+        let key = (*digest, contract.digest());
+        let (program, _) = self.load(bytes, Some(contract)).await?;
+        programs.insert(key, program.clone());
         Ok(program)
     }
 
     /// Loads on a thread where blocking is allowed; gives the bytes back.
-    async fn load(&self, bytes: Vec<u8>) -> Result<(Arc<Program>, Vec<u8>), FleetError> {
+    async fn load(
+        &self,
+        bytes: Vec<u8>,
+        contract: Option<ContractText>,
+    ) -> Result<(Arc<Program>, Vec<u8>), FleetError> {
         let sandbox = self.parts.sandbox.clone();
-        let loaded = tokio::task::spawn_blocking(move || (sandbox.load(&bytes), bytes)).await;
+        let loading = move || (sandbox.load(&bytes, contract.as_ref()), bytes);
+        let loaded = tokio::task::spawn_blocking(loading).await;
         let (loaded, bytes) = loaded.map_err(|error| FleetError::Internal(error.to_string()))?;
         let (program, origin) = loaded?;
         if origin == Origin::Compiled {
             tracing::info!(connector.digest = %program.digest(), "connector compiled");
         }
         Ok((program, bytes))
+    }
+
+    /// Enters contracts that were never entered, as databases from before contracts were published have them: those that
+    /// active services use as published, so that what was served is served, all others as proposed.
+    async fn adopt(&self, active: &[RevisionRow]) -> Result<(), FleetError> {
+        let connectors = self.parts.store.connectors().list().await?;
+        let serves = |row: &ConnectorRow| active.iter().any(|active| active.connector == row.digest);
+        let (serving, idle): (Vec<_>, Vec<_>) = connectors.iter().partition(|row| serves(row));
+        for row in serving {
+            let id = contract_of(row)?;
+            if self.registry().published(&id).await?.is_none() {
+                let text = self.contract_text(&row.digest).await?;
+                self.registry().enter(&id, &text, UPGRADE).await?;
+                tracing::info!(contract = %id, connector.name = %row.name, connector.version = row.version, "contract adopted from a connector that serves it");
+            }
+        }
+        for row in idle {
+            let id = contract_of(row)?;
+            if self.registry().find(&id).await?.is_some() {
+                continue;
+            }
+            match self.contract_text(&row.digest).await {
+                Ok(text) => self.registry().propose(&id, &text, &row.digest).await?,
+                Err(error) => {
+                    tracing::warn!(contract = %id, connector.name = %row.name, connector.version = row.version, %error, "contract not proposed");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of the contract that a connector brings.
+    async fn contract_text(&self, digest: &Digest) -> Result<ContractText, FleetError> {
+        let bytes = self.component(digest).await?;
+        Ok(Component::contract_text_of(&bytes).map_err(LoadError::from)?)
+    }
+
+    /// A component's bytes, read on a thread where blocking is allowed.
+    async fn component(&self, digest: &Digest) -> Result<Vec<u8>, FleetError> {
+        let (components, digest) = (self.parts.components.clone(), *digest);
+        let read = tokio::task::spawn_blocking(move || components.read(&digest)).await;
+        let read = read.map_err(|error| FleetError::Internal(error.to_string()))?;
+        read.map_err(|cause| FleetError::File { digest, cause })
     }
 
     /// Keeps a component's file, on a thread where blocking is allowed.
@@ -390,14 +585,21 @@ fn settings_of(row: &RevisionRow) -> Result<ServiceSettings, FleetError> {
     serde_json::from_str(&row.settings).map_err(|error| FleetError::Internal(error.to_string()))
 }
 
-fn summary(row: &ConnectorRow) -> Result<ConnectorSummary, FleetError> {
+fn contract_of(row: &ConnectorRow) -> Result<ContractId, FleetError> {
+    row.contract
+        .parse()
+        .map_err(|error: truc_contract::ContractIdError| FleetError::Internal(error.to_string()))
+}
+
+fn summary(row: &ConnectorRow, contract_state: ContractState) -> Result<ConnectorSummary, FleetError> {
     let version =
         row.version.parse().map_err(|error: semver::Error| FleetError::Internal(error.to_string()))?;
     Ok(ConnectorSummary {
         connector: ConnectorRef { name: row.name.clone(), version },
         digest: row.digest,
         publisher: row.publisher.clone(),
-        contract: row.contract.clone(),
+        contract: contract_of(row)?,
+        contract_state,
         size: row.size,
         published_at: row.published_at,
     })

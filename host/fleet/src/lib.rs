@@ -3,9 +3,13 @@
 //! Publishing makes a program of a component and keeps the file. Putting a service checks its settings against the
 //! connector's manifest, binds them, and makes a new revision active. Both end in a new [`Snapshot`] that takes the
 //! place of the old one in one step; a call keeps the one it began with. Everything that fails, fails before that step.
+//!
+//! A connector is governed by the published contract that its manifest names. A contract that a connector brings along
+//! is proposed: it governs nothing until somebody publishes it.
 
 mod answers;
 mod components;
+mod contracts;
 mod documents;
 mod error;
 mod fleet;
@@ -16,6 +20,7 @@ mod snapshot;
 
 pub use answers::{Answers, KeptAnswer};
 pub use components::Components;
+pub use contracts::{ContractDetails, ContractSummary, Publication};
 pub use documents::{Document, RevisionDocuments};
 pub use error::{FleetError, SettingFault};
 pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceSummary};

@@ -1,5 +1,6 @@
 //! Routes of one revision: method and path to operation, worked out at publication.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use truc_contract::{Contract, Method, Segment};
@@ -47,7 +48,7 @@ impl Routes {
     /// # Errors
     /// A pair of routes that the router cannot tell apart; the text names it.
     pub fn of(contract: &Contract) -> Result<Self, String> {
-        let mut tables: Vec<(String, Methods)> = Vec::new();
+        let mut tables: HashMap<String, Methods> = HashMap::new();
         let mut parameters = Vec::new();
         for (index, operation) in contract.operations.iter().enumerate() {
             // Parameters by position, so that routes may name the same segment differently.
@@ -65,17 +66,7 @@ impl Routes {
                 })
                 .collect();
             let path = if path.is_empty() { "/".to_owned() } else { path };
-            let existing = tables.iter().position(|(known, _)| *known == path);
-            let table = match existing {
-                Some(at) => at,
-                None => {
-                    tables.push((path, Methods::default()));
-                    tables.len() - 1
-                }
-            };
-            if let Some(entry) =
-                tables.get_mut(table).and_then(|(_, methods)| methods.0.get_mut(slot(operation.method)))
-            {
+            if let Some(entry) = tables.entry(path).or_default().0.get_mut(slot(operation.method)) {
                 *entry = Some(index);
             }
             parameters.push(operation.path.parameters().map(Arc::from).collect());

@@ -108,6 +108,12 @@ codes! {
     ContractMismatch, "contract-mismatch", 422, "The component does not export the contract its manifest names";
     /// The contract cannot be served.
     ContractInvalid, "contract-invalid", 422, "The contract cannot be served";
+    /// The contract of a connector is proposed and not published.
+    ContractNotPublished, "contract-not-published", 409, "The contract is not published";
+    /// A contract breaks what an earlier version promised.
+    ContractBreaking, "contract-breaking", 409, "The contract breaks what an earlier version promised";
+    /// A contract's version does not come after what is published.
+    ContractVersionBackwards, "contract-version-backwards", 409, "The contract's version goes backwards";
     /// Something of this name exists already.
     NameTaken, "name-taken", 409, "The name is taken";
     /// Nothing of this name exists.

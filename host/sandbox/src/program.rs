@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use truc_contract::{Component as ComponentFile, ComponentError, Contract, Manifest};
+use truc_contract::{Component as ComponentFile, ComponentError, Contract, ContractText, Manifest};
 use truc_model::Digest;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
@@ -31,6 +31,7 @@ pub struct Program {
     digest: Digest,
     manifest: Manifest,
     manifest_text: String,
+    contract_text: ContractText,
     contract: Contract,
     imports: Vec<String>,
     pub(crate) instance: InstancePre<Call>,
@@ -77,17 +78,24 @@ impl Sandbox {
         Ok(Self { engine, linker, artifacts, ticker, large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)) })
     }
 
-    /// Makes a program of a component: from the compiled artifact where there is one, else by compiling. Compiling takes
-    /// tenths of a second to seconds of processor time: call it where blocking is allowed.
+    /// Makes a program of a component under a published contract, or, where there is none, under the one it brings: from
+    /// the compiled artifact where there is one, else by compiling. Compiling takes tenths of a second to seconds of processor time: call it where blocking is allowed.
     ///
     /// # Errors
     /// Whatever keeps the component from being served.
-    pub fn load(&self, bytes: &[u8]) -> Result<(Arc<Program>, Origin), LoadError> {
+    pub fn load(
+        &self,
+        bytes: &[u8],
+        published: Option<&ContractText>,
+    ) -> Result<(Arc<Program>, Origin), LoadError> {
         if bytes.len() > MAX_COMPONENT_BYTES {
             return Err(LoadError::TooLarge(bytes.len()));
         }
         let digest = Digest::of(bytes);
-        let file = ComponentFile::read(bytes)?;
+        let file = match published {
+            Some(text) => ComponentFile::read_under(bytes, text)?,
+            None => ComponentFile::read(bytes)?,
+        };
         let engine_error = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let (component, origin) = match self.artifacts.load(&self.engine, &digest) {
             Some(component) => (component, Origin::Artifact),
@@ -104,6 +112,7 @@ impl Sandbox {
             digest,
             manifest: file.manifest,
             manifest_text: file.manifest_text,
+            contract_text: file.text,
             contract: file.contract,
             imports: file.imports,
             instance,
@@ -134,7 +143,12 @@ impl Program {
         &self.manifest_text
     }
 
-    /// The contract; operations are known by their index in it.
+    /// The text of the contract that governs it.
+    pub fn contract_text(&self) -> &ContractText {
+        &self.contract_text
+    }
+
+    /// The contract that governs it; operations are known by their index in it.
     pub fn contract(&self) -> &Contract {
         &self.contract
     }

@@ -278,8 +278,8 @@ async fn powers_reach_what_the_environment_holds_and_nothing_else() {
 fn a_compiled_artifact_is_loaded_again_and_a_foreign_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let component = trial::component().unwrap();
-    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled);
-    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Artifact);
+    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Compiled);
+    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Artifact);
     let artifact = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -289,7 +289,11 @@ fn a_compiled_artifact_is_loaded_again_and_a_foreign_one_is_not() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&artifact, &bytes).unwrap();
-    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled);
+    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Compiled);
     std::fs::remove_file(folder.path().join("artifact.key")).unwrap();
-    assert_eq!(open(&folder).load(&component).unwrap().1, Origin::Compiled, "another installation's key");
+    assert_eq!(
+        open(&folder).load(&component, None).unwrap().1,
+        Origin::Compiled,
+        "another installation's key"
+    );
 }

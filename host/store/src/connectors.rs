@@ -2,6 +2,7 @@
 
 use truc_model::{ConnectorName, Digest, Timestamp};
 
+use crate::contracts::{PROPOSE, Proposal};
 use crate::database::{reading, writing};
 use crate::{Result, Store, column};
 
@@ -40,6 +41,14 @@ impl Connectors<'_> {
     /// # Errors
     /// [`Taken`](crate::StoreError::Taken) where the digest, or the name with the version, is there already.
     pub async fn insert(&self, row: &ConnectorRow) -> Result<()> {
+        self.insert_with(row, None).await
+    }
+
+    /// Adds a connector and, in one step, the contract it proposes, unless that version of it is there already.
+    ///
+    /// # Errors
+    /// As [`Connectors::insert`]; the contract is then not there either.
+    pub async fn insert_with(&self, row: &ConnectorRow, proposal: Option<&Proposal<'_>>) -> Result<()> {
         writing!(self.store, connection => {
             sqlx::query(
                 "INSERT INTO connectors (digest, name, version, publisher, contract, manifest, size, published_at) \
@@ -55,6 +64,18 @@ impl Connectors<'_> {
             .bind(row.published_at.as_micros())
             .execute(&mut *connection)
             .await?;
+            if let Some(proposal) = proposal {
+                sqlx::query(PROPOSE)
+                    .bind(&proposal.key.namespace)
+                    .bind(&proposal.key.name)
+                    .bind(&proposal.key.version)
+                    .bind(proposal.digest.to_string())
+                    .bind(proposal.sources)
+                    .bind(proposal.connector.to_string())
+                    .bind(proposal.at.as_micros())
+                    .execute(&mut *connection)
+                    .await?;
+            }
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! Everything Trục remembers, in SQLite or in PostgreSQL. The only room that knows SQL.
 //!
-//! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`services`], [`agencies`],
-//! [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
+//! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`contracts`], [`services`],
+//! [`agencies`], [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
 //! `migrations/`, one portable text for both databases; the statements are the same for both too, except for the one
 //! that appends exchanges, which is where the time goes.
 //!
@@ -20,6 +20,7 @@ mod sqlite;
 
 pub mod agencies;
 pub mod connectors;
+pub mod contracts;
 pub mod exchanges;
 pub mod idempotency;
 pub mod services;
@@ -84,6 +85,11 @@ impl Store {
     /// The connectors that were published.
     pub fn connectors(&self) -> connectors::Connectors<'_> {
         connectors::Connectors { store: self }
+    }
+
+    /// The contracts, published and proposed.
+    pub fn contracts(&self) -> contracts::Contracts<'_> {
+        contracts::Contracts { store: self }
     }
 
     /// The services and their revisions.

@@ -32,7 +32,7 @@ pub(crate) fn trial() -> &'static Trial {
     TRIAL.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = open(&folder);
-        let (program, origin) = sandbox.load(&trial::component().unwrap()).unwrap();
+        let (program, origin) = sandbox.load(&trial::component().unwrap(), None).unwrap();
         assert_eq!(origin, Origin::Compiled);
         Trial { sandbox, program, _folder: folder }
     })

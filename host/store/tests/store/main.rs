@@ -3,6 +3,7 @@
 
 mod agencies;
 mod connectors;
+mod contracts;
 mod exchanges;
 mod failures;
 mod idempotency;
