@@ -79,9 +79,7 @@ impl Component {
     /// # Errors
     /// The first thing that keeps it from being a connector, in the order: form, imports, manifest, contract, exports.
     pub fn read(bytes: &[u8]) -> Result<Self, ComponentError> {
-        let outline = Outline::read(bytes)?;
-        let text = outline.text()?;
-        Self::govern(bytes, outline, text)
+        Self::govern(bytes, None)
     }
 
     /// Reads a component by a published contract; the text that it brings is not looked at.
@@ -89,7 +87,7 @@ impl Component {
     /// # Errors
     /// As [`Component::read`], with the published contract in the place of its own.
     pub fn read_under(bytes: &[u8], published: &ContractText) -> Result<Self, ComponentError> {
-        Self::govern(bytes, Outline::read(bytes)?, published.clone())
+        Self::govern(bytes, Some(published))
     }
 
     /// The contract that a component's manifest names. The contract itself and the exports are not looked at.
@@ -110,9 +108,14 @@ impl Component {
         Outline::read(bytes)?.text()
     }
 
-    fn govern(bytes: &[u8], outline: Outline<'_>, text: ContractText) -> Result<Self, ComponentError> {
+    fn govern(bytes: &[u8], published: Option<&ContractText>) -> Result<Self, ComponentError> {
+        let outline = Outline::read(bytes)?;
         check_imports(&outline.imports)?;
         let (manifest, manifest_text) = outline.manifest()?;
+        let text = match published {
+            Some(text) => text.clone(),
+            None => outline.text()?,
+        };
         let contract = text.read()?;
         if contract.id != manifest.contract {
             return Err(ComponentError::Mismatch {

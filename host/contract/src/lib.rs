@@ -19,6 +19,8 @@ mod read;
 mod schema;
 pub mod schemas;
 mod sources;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod versions;
 

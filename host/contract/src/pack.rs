@@ -46,7 +46,7 @@ pub fn pack(component: &[u8], wit_dirs: &[&Path], manifest: &str) -> Result<Vec<
     Ok(packed)
 }
 
-fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
+pub(crate) fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
     let section = CustomSection { name: name.into(), data: data.into() };
     section.append_to_component(component);
 }

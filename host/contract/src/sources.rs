@@ -29,7 +29,7 @@ pub struct ContractText {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourcesError {
     /// There is nothing.
-    #[error("there is no file: a contract has one `.wit` file or more")]
+    #[error("there is no `.wit` file")]
     Empty,
     /// There are more than [`MAX_FILES`].
     #[error("there are {0} files; a contract has at most {MAX_FILES}")]

@@ -95,8 +95,14 @@ fn sections_that_cannot_be_read_are_told() {
     let cases: [(Vec<u8>, &str); 7] = [
         (with(&[0xff, 0xfe], &good_wit), "`truc:manifest` section: it is not UTF-8"),
         (with(good_manifest.as_bytes(), &[0xff, 0xfe]), "`truc:wit` section: it is not UTF-8"),
-        (with(good_manifest.as_bytes(), b"{}"), "`truc:wit` section: invalid type: map"),
-        (with(good_manifest.as_bytes(), deep.as_bytes()), "`truc:wit` section: invalid type: sequence"),
+        (
+            with(good_manifest.as_bytes(), b"{}"),
+            "it is not a JSON array of file names and texts: invalid type: map",
+        ),
+        (
+            with(good_manifest.as_bytes(), deep.as_bytes()),
+            "it is not a JSON array of file names and texts: invalid type: sequence",
+        ),
         (with(good_manifest.as_bytes(), b"[]"), "there is no `.wit` file"),
         (with(large.as_bytes(), &good_wit), "connector.toml: it is larger than 64KiB"),
         (with(good_manifest.as_bytes(), &huge), "5242880 bytes; at most 4MiB are read"),

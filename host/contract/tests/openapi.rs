@@ -213,6 +213,9 @@ fn met_by(code: Code) -> MetBy {
         | Code::ManifestInvalid
         | Code::ContractMismatch
         | Code::ContractInvalid
+        | Code::ContractNotPublished
+        | Code::ContractBreaking
+        | Code::ContractVersionBackwards
         | Code::NameTaken
         | Code::ItemNotFound
         | Code::ServiceInvalid

@@ -16,7 +16,7 @@ use truc_sandbox::MAX_COMPONENT_BYTES;
 use crate::refusal::{Refusal, sentence};
 use crate::server::Control;
 
-/// The largest JSON document that is read.
+/// The largest JSON document that is read where nothing else is said.
 const MAX_JSON: usize = 1 << 20;
 
 /// The most that is read and thrown away of a body that is too large, so that its sender gets to read the answer.
@@ -25,8 +25,8 @@ const MAX_DISCARDED: usize = 64 << 20;
 /// The bytes of a component.
 pub(crate) struct ComponentBytes(pub(crate) Vec<u8>);
 
-/// A JSON document.
-pub(crate) struct Json<T>(pub(crate) T);
+/// A JSON document of at most `MOST` bytes.
+pub(crate) struct Json<T, const MOST: usize = MAX_JSON>(pub(crate) T);
 
 impl FromRequest<Arc<Control>> for ComponentBytes {
     type Rejection = Refusal;
@@ -39,12 +39,12 @@ impl FromRequest<Arc<Control>> for ComponentBytes {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Control>> for Json<T> {
+impl<T: DeserializeOwned, const MOST: usize> FromRequest<Arc<Control>> for Json<T, MOST> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
         check_media_type(request.headers(), "application/json")?;
-        let bytes = read(request.into_body(), MAX_JSON, Code::BodyTooLarge, control).await?;
+        let bytes = read(request.into_body(), MOST, Code::BodyTooLarge, control).await?;
         parse(&bytes).map(Self)
     }
 }

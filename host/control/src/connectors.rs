@@ -37,12 +37,13 @@ struct ConnectorPath {
 }
 
 problems!(PublishProblems: ComponentMalformed, ImportRefused, ManifestInvalid, ContractMismatch, ContractInvalid,
-    ComponentTooLarge, NameTaken, UnsupportedMediaType, MalformedRequest, RequestTimeout);
+    ContractBreaking, ContractVersionBackwards, ComponentTooLarge, NameTaken, UnsupportedMediaType, MalformedRequest, RequestTimeout);
 problems!(GetProblems: InvalidRequest, ItemNotFound);
 
 /// Publish a component
 ///
-/// It is read, checked, compiled and kept; it serves nothing until a service uses it. Publishing the same bytes again
+/// It is read, checked, compiled and kept; it serves nothing until a service uses it. It must satisfy the published
+/// contract that its manifest names; where that is not published, the contract it brings is proposed. Publishing the same bytes again
 /// changes nothing. A published version never changes.
 #[utoipa::path(
     post, path = "/admin/connectors", tag = "connectors", operation_id = "publishConnector",

@@ -1,4 +1,4 @@
-//! The admin API: how operators publish connectors, put services to work, and say who may call what.
+//! The admin API: how operators publish contracts and connectors, put services to work, and say who may call what.
 //!
 //! ```text
 //! server     connections: how many, how long a head may take, graceful end
@@ -6,7 +6,7 @@
 //! key        the admin key, on everything below /admin
 //! body       bodies read within bounds; JSON whose faults are told with their place
 //! parameters path and query parameters, likewise
-//! connectors, services, agencies, accounts, grants, exchanges    thin handlers, one file for each resource
+//! contracts, connectors, services, agencies, accounts, grants, exchanges    thin handlers, one file for each resource
 //! operations /healthz, /readyz, /metrics, without a key
 //! documents  what goes in and comes out, with its JSON Schema
 //! openapi    the document of the API, collected from the handlers
@@ -19,6 +19,7 @@ mod accounts;
 mod agencies;
 mod body;
 mod connectors;
+mod contracts;
 pub mod documents;
 mod envelope;
 mod exchanges;

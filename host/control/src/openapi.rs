@@ -14,10 +14,10 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::server::Control;
-use crate::{accounts, agencies, connectors, exchanges, grants, services};
+use crate::{accounts, agencies, connectors, contracts, exchanges, grants, services};
 
 const DESCRIPTION: &str = "\
-What operators do: publish connectors, put services to work, enter agencies and their accounts, grant operations, and \
+What operators do: publish contracts and connectors, put services to work, enter agencies and their accounts, grant operations, and \
 look at exchanges. Every error is a problem document (RFC 9457) with a stable `code`.";
 
 /// What every operation can answer with, whatever it does.
@@ -90,6 +90,7 @@ impl ToSchema for Binary {}
 /// Every resource, with its part of the document.
 pub(crate) fn resources() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(base())
+        .merge(contracts::routes())
         .merge(connectors::routes())
         .merge(services::routes())
         .merge(agencies::routes())

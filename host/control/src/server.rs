@@ -46,6 +46,9 @@ pub struct Parts {
     pub stopping: CancellationToken,
 }
 
+/// Who made a revision or published a contract, as it is written down with it: there is one admin key.
+pub(crate) const MADE_BY: &str = "admin";
+
 /// How the admin API treats connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ControlSettings {

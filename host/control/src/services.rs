@@ -17,10 +17,7 @@ use crate::documents::{Service, ServiceList};
 use crate::openapi::problems;
 use crate::parameters::Path;
 use crate::refusal::Refusal;
-use crate::server::Control;
-
-/// Who made a revision, as it is written down with it: there is one admin key.
-const MADE_BY: &str = "admin";
+use crate::server::{Control, MADE_BY};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put, remove))
@@ -34,7 +31,7 @@ struct ServicePath {
     name: ServiceName,
 }
 
-problems!(PutProblems: ServiceInvalid, ItemNotFound, InvalidRequest, MalformedJson, BodyTooLarge, UnsupportedMediaType,
+problems!(PutProblems: ServiceInvalid, ContractNotPublished, ContractMismatch, ItemNotFound, InvalidRequest, MalformedJson, BodyTooLarge, UnsupportedMediaType,
     MalformedRequest, RequestTimeout);
 problems!(NamedProblems: InvalidRequest, ItemNotFound);
 

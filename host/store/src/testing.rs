@@ -82,6 +82,22 @@ impl TestDatabase {
     }
 }
 
+/// Takes a closed SQLite database back to what it was before contracts were published: without their table.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn take_contracts_away(address: &str) -> Result<(), String> {
+    let take = async {
+        let path = address.strip_prefix("sqlite://").unwrap_or(address);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await?;
+        let statements = "DROP TABLE contracts; DELETE FROM _sqlx_migrations WHERE version = 2";
+        sqlx::raw_sql(statements).execute(&mut connection).await?;
+        connection.close().await
+    };
+    take.await.map_err(|error: sqlx::Error| error.to_string())
+}
+
 /// Changes the largest size of an open store's SQLite file; nothing happens to PostgreSQL.
 ///
 /// # Errors

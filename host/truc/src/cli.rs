@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::AdminOptions;
 use crate::commands::{
-    account, agency, check_config, connector, exchanges, grant, inspect, publish, service,
+    account, agency, check_config, connector, contract, exchanges, grant, inspect, publish, service,
 };
 use crate::failure::EXIT_CODES;
 use crate::serve;
@@ -17,6 +17,7 @@ Examples:
 
   Put a connector to work:
     export TRUC_ADMIN_KEY_FILE=admin.key
+    truc contract publish wit/payment
     truc publish payment.wasm
     truc service put payment --connector payment@1.0.0 --bind platform=http://10.0.0.5:8080 \\
         --config partner-code=TRUC --key payment=sha256-suffix:payment-key
@@ -33,7 +34,7 @@ Examples:
 /// Trục: serves WebAssembly connectors as governed REST APIs
 ///
 /// `truc serve` is the host. The other commands ask a running host through its admin API, except for `inspect`,
-/// `check-config` and `admin-key`, which need none.
+/// `check-config` and `admin-key`, which need none, and `contract diff` where both texts are files.
 #[derive(Debug, Parser)]
 #[command(name = "truc", version, after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"), after_help = "`truc --help` shows examples and exit codes.")]
 pub(crate) struct Cli {
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     Inspect(inspect::Options),
     /// Publish a component to the host
     Publish(publish::Options),
+    /// Publish, show and compare contracts
+    #[command(subcommand)]
+    Contract(contract::Command),
     /// Show published connectors
     #[command(subcommand)]
     Connector(connector::Command),

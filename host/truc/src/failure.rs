@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Listen = 8,
     /// A service that was active cannot be brought back.
     Restore = 9,
+    /// A contract breaks what it promised before.
+    Breaking = 10,
 }
 
 /// What the help says of exit codes.
@@ -42,7 +44,8 @@ Exit codes:
   6  the admin API does not know the key
   7  the database cannot be opened
   8  an address cannot be listened on
-  9  a service that was active cannot be brought back";
+  9  a service that was active cannot be brought back
+  10  a contract breaks what it promised before";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -139,6 +142,11 @@ fn remedy(code: &str) -> String {
             "correct each place that is named, then ask again; nothing was changed"
         }
         "item-not-found" => "look up the names there are with the command's `list`",
+        "contract-not-published" => "publish the contract as the detail says, then ask again",
+        "contract-breaking" => {
+            "take the breaking changes back, or give the contract the next major version; `truc contract diff` shows all"
+        }
+        "contract-version-backwards" => "give the contract a greater version",
         "name-taken" => "choose another name or version, or leave it as it is",
         "component-malformed"
         | "import-refused"
@@ -201,6 +209,7 @@ mod tests {
             Exit::Database,
             Exit::Listen,
             Exit::Restore,
+            Exit::Breaking,
         ];
         for exit in all {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");

@@ -22,8 +22,8 @@ use crate::output::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.json;
-    match run(cli).and_then(|output| tell(&output, json)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(cli).and_then(|output| tell(&output, json).map(|()| output.exit)) {
+        Ok(exit) => exit.map_or(ExitCode::SUCCESS, |exit| ExitCode::from(exit as u8)),
         Err(failure) => {
             match json {
                 true => eprintln!("{}", failure.to_json()),

@@ -15,13 +15,20 @@ pub(crate) struct Output {
     pub(crate) json: Value,
     /// For people, without a line end.
     pub(crate) text: String,
+    /// How the program ends: none for success.
+    pub(crate) exit: Option<Exit>,
 }
 
 impl Output {
     /// A document, and how people read it.
     pub(crate) fn new(document: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
         let json = serde_json::to_value(document).map_err(|error| Failure::new(Exit::Internal, error))?;
-        Ok(Self { json, text: text.into() })
+        Ok(Self { json, text: text.into(), exit: None })
+    }
+
+    /// The same, said by a program that ends with an exit code.
+    pub(crate) fn ending_with(self, exit: Exit) -> Self {
+        Self { exit: Some(exit), ..self }
     }
 }
 

@@ -72,13 +72,21 @@ fn grant_imports(resolve: &mut Resolve, old: WorldId, new: WorldId) {
     }
 }
 
-/// The innermost reason, in one line and without the validator's offset.
+/// The innermost reason, in one line and in words: the validator tells the way to it line by line.
 pub(crate) fn root(error: &anyhow::Error) -> String {
     let reason = error.root_cause().to_string();
-    let line: Vec<&str> = reason.lines().map(str::trim).collect();
-    let line = line.join(" ");
-    match line.find(" (at offset") {
-        Some(end) => line.get(..end).unwrap_or(&line).to_owned(),
-        None => line,
-    }
+    let reason = reason.split_once(" (at offset").map_or(&*reason, |(reason, _)| reason);
+    let lines = reason.lines().map(str::trim).filter(|line| !line.starts_with("type mismatch for import"));
+    let words: Vec<String> = lines
+        .map(|line| {
+            let place = line.strip_prefix("type mismatch for export ");
+            let missing = line.strip_prefix("missing expected export ");
+            match (place, missing) {
+                (Some(place), _) => format!("in {place}"),
+                (_, Some(item)) => format!("{item} is not there"),
+                _ => line.to_owned(),
+            }
+        })
+        .collect();
+    words.join(", ")
 }

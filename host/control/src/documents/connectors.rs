@@ -9,7 +9,7 @@ use truc_model::{Digest, Handle, Limits, OperationName, Timestamp};
 use truc_sandbox::Program;
 use utoipa::ToSchema;
 
-use super::settings;
+use super::{ContractState, settings};
 
 /// A published connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -26,6 +26,8 @@ pub struct Connector {
     /// The contract it implements.
     #[schema(example = "lgsp:land@1.0.0")]
     pub contract: String,
+    /// How that contract stands; no service can use the connector before it is published.
+    pub contract_state: ContractState,
     /// Size of the component in bytes.
     pub size: u64,
     /// When it was published here.
@@ -52,6 +54,12 @@ pub struct ConnectorDetails {
     /// When it was published here.
     #[schema(value_type = String, format = DateTime)]
     pub published_at: Timestamp,
+    /// How its contract stands.
+    pub contract_state: ContractState,
+    /// What to do next, where its contract is not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub advice: Option<String>,
     /// What its manifest and its contract say.
     #[serde(flatten)]
     pub description: Description,
@@ -151,18 +159,36 @@ pub struct KeyDescription {
 
 impl From<ConnectorSummary> for Connector {
     fn from(summary: ConnectorSummary) -> Self {
-        let ConnectorSummary { connector, digest, publisher, contract, size, published_at } = summary;
-        Self { connector, digest, publisher, contract, size, published_at }
+        Self {
+            connector: summary.connector,
+            digest: summary.digest,
+            publisher: summary.publisher,
+            contract: summary.contract.to_string(),
+            contract_state: summary.contract_state.into(),
+            size: summary.size,
+            published_at: summary.published_at,
+        }
     }
 }
 
 impl ConnectorDetails {
     /// A published connector and its program.
     pub(crate) fn new(summary: ConnectorSummary, program: &Program) -> Self {
+        let contract_state = ContractState::from(summary.contract_state);
+        let contract = &summary.contract;
+        let advice = (contract_state == ContractState::Proposed).then(|| {
+            format!(
+                "The contract {contract} is proposed and not published: look at it with `truc contract show \
+                 {contract}` and publish it with `truc contract publish {contract}`. Until then no service can use \
+                 this connector."
+            )
+        });
         Self {
             digest: summary.digest,
             size: summary.size,
             published_at: summary.published_at,
+            contract_state,
+            advice,
             description: Description::of(program.manifest(), program.contract(), program.imports()),
         }
     }
@@ -204,7 +230,7 @@ impl Description {
 }
 
 impl OperationDescription {
-    fn of(operation: &Operation) -> Self {
+    pub(crate) fn of(operation: &Operation) -> Self {
         let personal_data = operation.pii.map(|pii| match pii {
             Pii::Basic => "basic".to_owned(),
             Pii::Sensitive => "sensitive".to_owned(),

@@ -5,6 +5,7 @@
 
 mod agencies;
 mod connectors;
+mod contracts;
 mod exchanges;
 mod services;
 pub mod settings;
@@ -15,6 +16,10 @@ pub use agencies::{
 pub use connectors::{
     ConfigDescription, Connector, ConnectorDetails, ConnectorList, Description, KeyDescription,
     OperationDescription, UpstreamDescription,
+};
+pub use contracts::{
+    ChangeLog, Contract, ContractChange, ContractDetails, ContractFile, ContractList, ContractState,
+    NewContract, PublishedContract,
 };
 pub use exchanges::{Exchange, ExchangeList, ExchangeQuery};
 pub use services::{Service, ServiceList};

@@ -27,7 +27,7 @@ async fn a_component_is_published_and_describes_itself() {
 
     let list = host.get("/admin/connectors").await.with(200);
     assert_eq!(list["connectors"].as_array().unwrap().len(), 1);
-    for member in ["connector", "digest", "publisher", "contract", "size", "publishedAt"] {
+    for member in ["connector", "digest", "publisher", "contract", "contractState", "size", "publishedAt"] {
         assert_eq!(list["connectors"][0][member], details[member], "{member}");
     }
     // The same bytes again change nothing.

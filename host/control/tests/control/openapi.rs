@@ -48,6 +48,7 @@ async fn every_operation_needs_the_key() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path
             .replace("{code}", "H56")
+            .replace("{namespace}", "lgsp")
             .replace("{name}", "x")
             .replace("{version}", "1.0.0")
             .replace("{id}", "1");

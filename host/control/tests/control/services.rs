@@ -8,6 +8,7 @@ use crate::host::{Host, component, settings};
 async fn a_service_is_put_changed_and_removed() {
     let host = Host::start().await;
     host.publish(component()).await.with(201);
+    host.act("/admin/contracts/lgsp/payment/1.0.0/publish").await.with(200);
     assert_eq!(host.get("/admin/services").await.with(200), json!({ "services": [] }));
 
     let first = host.put("/admin/services/fees", &settings()).await.with(200);
@@ -30,6 +31,7 @@ async fn settings_that_do_not_fit_change_nothing_and_every_fault_is_told() {
     let host = Host::start().await;
     host.put("/admin/services/fees", &settings()).await.problem(404, "item-not-found");
     host.publish(component()).await.with(201);
+    host.act("/admin/contracts/lgsp/payment/1.0.0/publish").await.with(200);
     let before = host.put("/admin/services/fees", &settings()).await.with(200);
 
     let wrong = json!({

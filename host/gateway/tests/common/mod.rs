@@ -42,7 +42,7 @@ pub(crate) struct Host {
     pub(crate) shelf: Shelf,
     pub(crate) stop: CancellationToken,
     pub(crate) served: tokio::task::JoinHandle<truc_gateway::Drained>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer taken apart.
@@ -90,35 +90,48 @@ impl Host {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         std::fs::write(folder.path().join("secrets/seal"), "mật").expect("a secret");
-        let database = format!("sqlite://{}", folder.path().join("truc.db").display());
-        let store = Store::open_with(&database, options).await.expect("a store");
-        let identity = Identity::new(store.clone(), clock.clone());
-        let artifacts = Artifacts::open(dir(&folder.path().join("artifacts"))).expect("artifacts");
-        let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts).expect("a sandbox");
-        let fleet = Fleet::open(Parts {
-            store: store.clone(),
-            identity,
-            sandbox: Arc::new(sandbox),
-            components: Components::new(dir(&folder.path().join("components"))),
-            secrets: Secrets::open(&folder.path().join("secrets")).expect("secrets"),
-            resolver: Arc::new(SystemResolver),
-            clock: clock.clone(),
-        })
-        .await
-        .expect("a fleet");
-        let fleet = Arc::new(fleet);
+        let (store, fleet) = open(folder.path(), options, clock.clone()).await;
+        let fleet = Arc::new(fleet.expect("a fleet"));
         let shelf = Shelf::start().await;
-        fleet.publish(trial::component().expect("the trial connector")).await.expect("published");
+        let (_, trial) =
+            fleet.publish(trial::component().expect("the trial connector")).await.expect("published");
+        fleet.publish_contract(trial.contract_text(), "test").await.expect("its contract published");
         let service = trial_settings(shelf.address, limits);
         fleet.put_service(&"trial".parse().expect("a name"), &service, "test").await.expect("put");
         let key = grant_everything(&fleet, "H56", "portal").await;
+        Self::serve(clock, settings, store, fleet, key, shelf, folder).await
+    }
+
+    async fn serve(
+        clock: Arc<dyn Clock>,
+        settings: GatewaySettings,
+        store: Store,
+        fleet: Arc<Fleet>,
+        key: String,
+        shelf: Shelf,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let ledger = Ledger::start(store.clone(), truc_ledger::Settings::default());
         let gateway = Gateway::new(fleet.clone(), ledger.clone(), clock, settings, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let served = tokio::spawn(gateway.serve(listener, stop.clone()));
-        Self { address, fleet, ledger, store, key, shelf, stop, served, _folder: folder }
+        Self { address, fleet, ledger, store, key, shelf, stop, served, folder }
+    }
+
+    /// Stops the host, changes what it left, and starts it again.
+    pub(crate) async fn restart<F: Future<Output = ()>>(self, change: impl FnOnce(String) -> F) -> Self {
+        let Self { fleet, ledger, store, key, shelf, stop, served, folder, .. } = self;
+        stop.cancel();
+        bounded(served).await.expect("it stopped");
+        bounded(ledger.close()).await;
+        drop(fleet);
+        store.close().await;
+        change(database(folder.path())).await;
+        let (store, fleet) = open(folder.path(), Options::default(), Arc::new(SystemClock)).await;
+        let fleet = Arc::new(fleet.expect("a fleet"));
+        Self::serve(Arc::new(SystemClock), GatewaySettings::default(), store, fleet, key, shelf, folder).await
     }
 
     /// A request with the key.
@@ -177,6 +190,33 @@ impl Host {
     }
 }
 
+/// The address of the database in a host's folder.
+fn database(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("truc.db").display())
+}
+
+/// A store and a fleet on what is in a host's folder.
+async fn open(
+    folder: &Path,
+    options: Options,
+    clock: Arc<dyn Clock>,
+) -> (Store, Result<Fleet, truc_fleet::FleetError>) {
+    let store = Store::open_with(&database(folder), options).await.expect("a store");
+    let artifacts = Artifacts::open(dir(&folder.join("artifacts"))).expect("artifacts");
+    let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts).expect("a sandbox");
+    let fleet = Fleet::open(Parts {
+        store: store.clone(),
+        identity: Identity::new(store.clone(), clock.clone()),
+        sandbox: Arc::new(sandbox),
+        components: Components::new(dir(&folder.join("components"))),
+        secrets: Secrets::open(&folder.join("secrets")).expect("secrets"),
+        resolver: Arc::new(SystemResolver),
+        clock,
+    });
+    let fleet = fleet.await;
+    (store, fleet)
+}
+
 /// Waits, at most as long as any test may.
 pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("within the bound of a test")
@@ -206,21 +246,21 @@ pub(crate) async fn grant_everything(fleet: &Fleet, agency: &str, account: &str)
     let identity = fleet.identity();
     identity.create_agency(agency.clone(), "Cơ quan thử").await.expect("an agency");
     let (_, key) = identity.create_account(agency.clone(), account).await.expect("an account");
-    identity
-        .grant(
-            agency,
-            truc_identity::NewGrant {
-                service: "trial".parse().expect("a name"),
-                operations: "*".parse().expect("operations"),
-                purpose: None,
-                legal_basis: None,
-                expires_at: None,
-            },
-        )
-        .await
-        .expect("a grant");
-    fleet.renew_directory().await.expect("a directory");
+    grant(fleet, agency.as_str(), "trial").await;
     key.expose().to_owned()
+}
+
+/// Lets an agency call everything of a service.
+pub(crate) async fn grant(fleet: &Fleet, agency: &str, service: &str) {
+    let new = truc_identity::NewGrant {
+        service: service.parse().expect("a name"),
+        operations: "*".parse().expect("operations"),
+        purpose: None,
+        legal_basis: None,
+        expires_at: None,
+    };
+    fleet.identity().grant(agency.parse().expect("a code"), new).await.expect("a grant");
+    fleet.renew_directory().await.expect("a directory");
 }
 
 /// An upstream that does what the item's name says.

@@ -2,6 +2,7 @@
 
 use truc_model::Digest;
 use truc_store::contracts::{ContractKey, ContractRow, ContractState, Proposal};
+use truc_store::testing::{Kind, TestDatabase, take_contracts_away};
 use truc_store::{Store, StoreError};
 
 use crate::{at, connector, on_both};
@@ -95,4 +96,20 @@ on_both! {
         let listed: Vec<_> = store.contracts().list().await.unwrap().into_iter().map(|row| row.key.version).collect();
         assert_eq!(listed, ["1.0.0", "1.1.0"]);
     }
+}
+
+#[tokio::test]
+async fn a_database_of_before_gains_the_table_and_keeps_the_rest() {
+    let database = TestDatabase::new(Kind::Sqlite).await.unwrap();
+    let store = database.open().await.unwrap();
+    let land = connector("land", "1.0.0");
+    store.connectors().insert(&land).await.unwrap();
+    store.close().await;
+    take_contracts_away(&database.address).await.unwrap();
+
+    let store = database.open().await.unwrap();
+    assert_eq!(store.connectors().list().await.unwrap(), [land]);
+    assert!(store.contracts().list().await.unwrap().is_empty());
+    publish(&store, "1.0.0", "text").await.unwrap();
+    store.close().await;
 }

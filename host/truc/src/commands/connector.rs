@@ -1,6 +1,6 @@
 //! `truc connector`: what was published.
 
-use truc_control::documents::{ConnectorDetails, ConnectorList};
+use truc_control::documents::{ConnectorDetails, ConnectorList, ContractState};
 use truc_fleet::ConnectorRef;
 
 use crate::client::{Admin, encoded};
@@ -28,7 +28,10 @@ pub(crate) async fn run(admin: &Admin, command: &Command) -> Result<Output, Fail
             for connector in &list.connectors {
                 table.row([
                     connector.connector.to_string(),
-                    connector.contract.clone(),
+                    match connector.contract_state {
+                        ContractState::Published => connector.contract.clone(),
+                        ContractState::Proposed => format!("{} (proposed)", connector.contract),
+                    },
                     connector.publisher.clone(),
                     size(connector.size),
                     time(connector.published_at),

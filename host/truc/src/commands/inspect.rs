@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use truc_contract::Component;
-use truc_control::documents::Description;
+use truc_control::documents::{Description, OperationDescription};
 use truc_model::Digest;
 use truc_sandbox::MAX_COMPONENT_BYTES;
 
@@ -67,13 +67,7 @@ pub(crate) fn head(sheet: &mut Sheet, description: &Description) {
 
 /// What a connector offers and asks for.
 pub(crate) fn body(sheet: &mut Sheet, description: &Description) {
-    sheet.section("operations (below /api/{service}/v{major})");
-    for operation in &description.operations {
-        let marks: String =
-            operation.personal_data.iter().map(|pii| format!(" [personal data: {pii}]")).collect();
-        let route = format!("{} {}", operation.method, operation.path);
-        sheet.line(operation.name.as_str(), format!("{route}{marks}"));
-    }
+    operations(sheet, &description.operations);
     sheet.section("imports");
     for import in &description.imports {
         sheet.line(import, "");
@@ -99,6 +93,17 @@ pub(crate) fn body(sheet: &mut Sheet, description: &Description) {
         sheet.line(handle.as_str(), format!("{}: {}", uses.join(", "), rule.description));
     }
     limits(sheet, &description.limits);
+}
+
+/// Operations with their routes, one in a line.
+pub(crate) fn operations(sheet: &mut Sheet, operations: &[OperationDescription]) {
+    sheet.section("operations (below /api/{service}/v{major})");
+    for operation in operations {
+        let marks: String =
+            operation.personal_data.iter().map(|pii| format!(" [personal data: {pii}]")).collect();
+        let route = format!("{} {}", operation.method, operation.path);
+        sheet.line(operation.name.as_str(), format!("{route}{marks}"));
+    }
 }
 
 /// The limits in force, one in a line.

@@ -5,6 +5,7 @@ pub(crate) mod admin_key;
 pub(crate) mod agency;
 pub(crate) mod check_config;
 pub(crate) mod connector;
+pub(crate) mod contract;
 pub(crate) mod exchanges;
 pub(crate) mod grant;
 pub(crate) mod inspect;
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Output, Failure> {
         Command::AdminKey => admin_key::run(),
         Command::Inspect(options) => inspect::run(&options),
         Command::Publish(options) => publish::run(&client()?, &options).await,
+        Command::Contract(command) => contract::run(&cli.admin, command).await,
         Command::Connector(command) => connector::run(&client()?, &command).await,
         Command::Service(command) => service::run(&client()?, command).await,
         Command::Agency(command) => agency::run(&client()?, command).await,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hyper::Method;
-use truc_control::documents::ConnectorDetails;
+use truc_control::documents::{ConnectorDetails, ContractState};
 
 use crate::client::{Admin, Body};
 use crate::commands::inspect;
@@ -22,15 +22,27 @@ pub(crate) async fn run(admin: &Admin, options: &Options) -> Result<Output, Fail
     let published: ConnectorDetails =
         admin.ask(Method::POST, "/admin/connectors", Body::Component(bytes)).await?;
     let description = &published.description;
+    let contract = match published.contract_state {
+        ContractState::Published => description.contract.clone(),
+        ContractState::Proposed => format!("{} (proposed)", description.contract),
+    };
     let mut sheet = Sheet::new();
     sheet
         .line("published", &description.connector)
-        .line("contract", &description.contract)
+        .line("contract", contract)
         .line("operations", description.operations.len())
         .line("size", size(published.size))
         .line("digest", published.digest);
     let next = next_step(&published);
-    Output::new(&published, format!("{}\n\nPut it to work with:\n  {next}", sheet.text()))
+    let publish_contract = match published.contract_state {
+        ContractState::Published => String::new(),
+        ContractState::Proposed => format!(
+            "\n\nIts contract is new here. Look at it, then publish it, with:\n  truc contract show {0} --wit\n  truc \
+             contract publish {0}",
+            description.contract
+        ),
+    };
+    Output::new(&published, format!("{}{publish_contract}\n\nPut it to work with:\n  {next}", sheet.text()))
 }
 
 /// The command that makes a service of a connector, with a place for everything that must be set.
