@@ -125,14 +125,12 @@
 
   class Result {
     constructor(place) {
-      this.place = place;
       this.outcome = place.querySelector(".outcome");
       this.headers = place.querySelector(".headers");
       this.content = place.querySelector(".content");
     }
 
     say(text, kind) {
-      this.place.hidden = false;
       this.outcome.textContent = text;
       this.outcome.className = kind === undefined ? "outcome" : `outcome ${kind}`;
       this.headers.replaceChildren();

@@ -167,7 +167,7 @@ impl Writer<'_> {
                     @if !operation.method.is_safe() { p.note { (words.try_changes) } }
                     p.actions { button.send type="submit" { (words.send) } }
                 }
-                section.result hidden aria-label=(words.result) {
+                section.result aria-label=(words.result) {
                     p.outcome role="status" {}
                     dl.headers {}
                     pre.content tabindex="0" hidden { code {} }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use truc_contract::{Contract, Place, TypeKind, openapi, read_sources, sources_in};
+use truc_contract::{Contract, Pii, Place, TypeKind, openapi, read_sources, sources_in};
 use truc_model::{Code, ServiceName};
 use truc_portal::{Entry, Language, index, reference};
 
@@ -143,6 +143,44 @@ fn the_platform_s_own_problems_are_told_in_the_page_s_language() {
             }
         }
         assert!(told > 0);
+    }
+}
+
+#[test]
+fn what_a_caller_must_heed_is_marked() {
+    let mut contract = contract("trial");
+    let plain = page(&contract, "trial", Language::English);
+    assert!(!plain.contains("Deprecated since") && !plain.contains("may be reused"));
+    let since = contract.id.version.clone();
+    let operation = &mut contract.operations[1];
+    operation.deprecated = Some(since);
+    operation.cache = Some(60);
+    operation.pii = Some(Pii::Sensitive);
+    for (language, told) in [
+        (
+            Language::English,
+            [
+                "Deprecated since version 1.0.0",
+                "Answers may be reused for 60 seconds.",
+                ">sensitive personal data<",
+            ],
+        ),
+        (
+            Language::Vietnamese,
+            [
+                "Không nên dùng nữa, từ phiên bản 1.0.0",
+                "được dùng lại trong 60 giây.",
+                ">dữ liệu cá nhân nhạy cảm<",
+            ],
+        ),
+    ] {
+        let html = page(&contract, "trial", language);
+        let (_, operation) = html.split_once("<h3 id=\"values/echo-parameters\">").unwrap();
+        let (operation, _) = operation.split_once("</article>").unwrap();
+        told.into_iter().for_each(|text| assert!(operation.contains(text), "{text}"));
+        // The purpose is then demanded: by the form, and in the example for the command line.
+        assert!(operation.contains("name=\"truc-purpose\" data-in=\"header\" maxlength=\"200\" required"));
+        assert!(operation.contains("-H 'truc-purpose: "));
     }
 }
 
