@@ -236,6 +236,7 @@ impl Bench {
         host.agency("H56.14", "Sở Tư pháp").await?;
         let key = host.account("H56.14", "one-stop-shop").await?;
         for (file, number) in self.connectors.iter().take(count).zip(1..) {
+            host.contract(file).await?;
             host.publish(file).await?;
             let service = format!("bench-{number}");
             let settings = json!({

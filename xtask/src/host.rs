@@ -101,6 +101,11 @@ record = "{record}"
         Ok(Client::new(self.admin).with_key(key.trim()))
     }
 
+    /// Publishes a contract: from its folder, or from a component that brings it.
+    pub(crate) async fn contract(&self, source: &Path) -> Result<()> {
+        self.truc(&["contract", "publish", &source.to_string_lossy()]).await.map(drop)
+    }
+
     /// Publishes a connector.
     pub(crate) async fn publish(&self, component: &Path) -> Result<()> {
         self.truc(&["publish", &component.to_string_lossy()]).await.map(drop)

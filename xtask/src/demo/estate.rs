@@ -84,6 +84,10 @@ impl Estate {
 
         let components = workspace.target.join("connectors");
         let services = services::all(&systems)?;
+        progress("publishing five contracts");
+        for service in &services {
+            host.contract(&workspace.root.join("wit").join(service.name)).await?;
+        }
         for service in &services {
             progress(format_args!(
                 "publishing the connector {0} and making the service {0} of it",
@@ -152,6 +156,11 @@ impl Estate {
     /// A connector's file.
     pub(crate) fn component(&self, name: &str) -> PathBuf {
         self.components.join(format!("{name}.wasm"))
+    }
+
+    /// The text of a service's contract.
+    pub(crate) fn contract(&self, name: &str) -> Result<String> {
+        crate::workspace::read(&self.root.join("wit").join(name).join(format!("{name}.wit")))
     }
 
     /// The settings of a service.

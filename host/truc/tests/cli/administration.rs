@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, Installation, component, truc};
+use crate::host::{Host, Installation, component, contract, truc};
 
 const PUT: [&str; 11] = [
     "service",
@@ -36,6 +36,8 @@ fn connectors_and_services() {
     );
     transcript.run(&["connector", "list"]);
     transcript.run(&PUT);
+    host.truc(&["contract", "publish", "lgsp:payment@1.0.0"]).text();
+    transcript.run(&PUT);
     transcript.run(&["service", "list"]);
     transcript.run(&["service", "show", "fees"]);
     transcript.run(&["service", "remove", "fees"]);
@@ -49,6 +51,7 @@ fn connectors_and_services() {
 #[test]
 fn settings_from_files() {
     let host = host();
+    host.truc(&["contract", "publish", &contract("payment")]).text();
     host.truc(&["publish", &component("payment")]).text();
     host.truc(&PUT).text();
     let service = || host.truc(&["service", "show", "fees", "--json"]).json();
@@ -79,6 +82,7 @@ fn settings_from_files() {
 #[test]
 fn refusals_name_each_place_and_what_to_do() {
     let host = host();
+    host.truc(&["contract", "publish", &contract("payment")]).text();
     host.truc(&["publish", &component("payment")]).text();
     let mut transcript = host.transcript();
     let file = host.installation.path("twice.json");

@@ -148,6 +148,8 @@ impl Installation {
     /// The text with everything replaced that differs from run to run.
     pub(crate) fn stable(&self, text: &str) -> String {
         let text = text.replace(&self.folder.path().display().to_string(), "<folder>");
+        let text = text.replace(&contract(""), "wit/");
+        let text = text.replace(&connectors().display().to_string(), "target/connectors");
         let replaced = [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
             (r"sha256:[0-9a-f]{64}", "<digest>"),
@@ -279,8 +281,18 @@ fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str
 
 /// A connector that `cargo xtask connectors` built.
 pub(crate) fn component(name: &str) -> String {
-    let file =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("connectors").join(format!("{name}.wasm"));
+    let file = connectors().join(format!("{name}.wasm"));
     assert!(file.exists(), "{} is missing; run `cargo xtask connectors` first", file.display());
     file.display().to_string()
+}
+
+/// Where `cargo xtask connectors` puts what it builds.
+fn connectors() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("connectors")
+}
+
+/// The folder of a contract.
+pub(crate) fn contract(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit").join(name);
+    folder.display().to_string()
 }

@@ -1,4 +1,4 @@
-//! The admin API: connectors, services, agencies, accounts, grants, exchanges.
+//! The admin API: contracts, connectors, services, agencies, accounts, grants, exchanges.
 
 use anyhow::{Context, Result};
 use hyper::Method;
@@ -13,6 +13,7 @@ const AGENCY: &str = "H56.30";
 
 /// Calls every operation.
 pub(crate) async fn call(session: &mut Session, estate: &Estate) -> Result<()> {
+    contracts(session, estate).await?;
     connectors(session, estate).await?;
     services(session, estate).await?;
     agencies(session).await?;
@@ -20,6 +21,27 @@ pub(crate) async fn call(session: &mut Session, estate: &Estate) -> Result<()> {
     grants(session).await?;
     session.get(200, "/admin/exchanges?limit=10").await?;
     session.get(422, "/admin/exchanges?limit=many").await?;
+    Ok(())
+}
+
+async fn contracts(session: &mut Session, estate: &Estate) -> Result<()> {
+    let land = estate.contract("land")?;
+    let files = |text: &str| json!({ "files": [{ "name": "land.wit", "text": text }] });
+    // The same text again is the same contract; another text under its name and version is refused.
+    session.post(201, "/admin/contracts", &files(&land)).await?;
+    session.post(409, "/admin/contracts", &files(&format!("{land}\n// Edited.\n"))).await?;
+    session.post(422, "/admin/contracts", &files("package")).await?;
+    session
+        .post(201, "/admin/contracts", &files(&land.replacen("lgsp:land@1.0.0", "lgsp:land@1.0.1", 1)))
+        .await?;
+    session.get(200, "/admin/contracts").await?;
+    session.get_without_key(401, "/admin/contracts").await?;
+    session.get(200, "/admin/contracts/lgsp/land/1.0.0").await?;
+    session.get(404, "/admin/contracts/lgsp/land/9.9.9").await?;
+    session.call(200, Method::POST, "/admin/contracts/lgsp/land/1.0.0/publish", Body::None).await?;
+    session.call(404, Method::POST, "/admin/contracts/lgsp/land/9.9.9/publish", Body::None).await?;
+    session.get(200, "/admin/contracts/lgsp/land/1.0.1/changes?since=1.0.0").await?;
+    session.get(404, "/admin/contracts/lgsp/land/1.0.0/changes").await?;
     Ok(())
 }
 
