@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -208,9 +210,10 @@ impl Browser {
         Ok(addresses)
     }
 
-    /// A picture of what is in sight, as PNG in base64.
-    pub(crate) async fn picture(&self) -> Result<String> {
+    /// A picture of what is in sight, as PNG.
+    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
         let picture = self.devtools("Page.captureScreenshot", json!({ "format": "png" })).await?;
-        Ok(picture.get("data").and_then(Value::as_str).context("no picture was taken")?.to_owned())
+        let picture = picture.get("data").and_then(Value::as_str).context("no picture was taken")?;
+        Ok(BASE64.decode(picture)?)
     }
 }

@@ -3,7 +3,6 @@
 //! left in `target/pages`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -122,15 +121,8 @@ impl Visit<'_> {
 
     async fn keep(&self, name: &str) -> Result<()> {
         let picture = self.browser.picture().await?;
-        // `base64` is everywhere that Chromium is; a crate for four pictures would be more.
         let file = self.pictures.join(format!("{name}.png"));
-        let mut decode = Command::new("base64");
-        decode.arg("--decode").stdin(std::process::Stdio::piped()).stdout(std::fs::File::create(&file)?);
-        let mut child = decode.spawn().context("base64 cannot be started")?;
-        if let Some(mut input) = child.stdin.take() {
-            std::io::Write::write_all(&mut input, picture.as_bytes())?;
-        }
-        ensure!(child.wait()?.success(), "{} could not be written", file.display());
+        std::fs::write(&file, picture).with_context(|| format!("{} cannot be written", file.display()))?;
         Ok(())
     }
 
