@@ -153,6 +153,7 @@
       }
       this.content.hidden = false;
       this.content.firstElementChild.textContent = readable(text);
+      this.outcome.scrollIntoView({ block: "nearest" });
     }
   }
 
