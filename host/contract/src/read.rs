@@ -1,6 +1,7 @@
 //! WIT text to [`Contract`]: names, types, documentation, directives and routes, all checked.
 
 mod check;
+mod place;
 mod text;
 mod types;
 
@@ -75,6 +76,13 @@ pub fn read_sources(sources: &[(String, String)]) -> Result<Contract, ContractEr
 
 /// Parses the files of one package together with `truc:connector`.
 pub(crate) fn resolve_sources(sources: &[(String, String)]) -> Result<(Resolve, PackageId), ContractError> {
+    parse(sources).map_err(|error| match place::item_at(sources, &error.place) {
+        Some(item) => ContractError { item, ..error },
+        None => error,
+    })
+}
+
+fn parse(sources: &[(String, String)]) -> Result<(Resolve, PackageId), ContractError> {
     let error = |place: String, reason: String| {
         let lines: Vec<&str> = reason.lines().map(str::trim).collect();
         ContractError { place, item: "the text".to_owned(), reason: lines.join(" ") }

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use semver::Version;
-use truc_contract::{Changes, ChangesError, Contract, ContractId, ContractText, Effect, predecessor};
+use truc_contract::{
+    Changes, ChangesError, Contract, ContractError, ContractId, ContractText, Effect, predecessor,
+};
 use truc_model::{Clock, Digest, Timestamp};
 use truc_store::contracts::{ContractKey, ContractRow, ContractState, Proposal};
 use truc_store::{Store, StoreError};
 
 use crate::error::FleetError;
+use crate::routes::Routes;
 
 /// A contract as the admin API tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +153,11 @@ impl Registry<'_> {
     /// nothing in it breaks the version before.
     pub(crate) async fn admit(&self, text: &ContractText) -> Result<Admitted, FleetError> {
         let contract = read(text).await?;
+        Routes::of(&contract).map_err(|reason| ContractError {
+            place: text.files().first().map(|(name, _)| name.clone()).unwrap_or_default(),
+            item: format!("package {}", contract.id),
+            reason,
+        })?;
         let published = self.published_versions(&contract.id).await?;
         let Some(before) = predecessor(&contract.id, published.iter())? else {
             return Ok(Admitted { contract, changes: None });

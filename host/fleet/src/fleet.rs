@@ -477,25 +477,29 @@ impl Fleet {
     /// active services use as published, so that what was served is served, all others as proposed.
     async fn adopt(&self, active: &[RevisionRow]) -> Result<(), FleetError> {
         let connectors = self.parts.store.connectors().list().await?;
+        let mut entered: HashMap<String, ContractState> = self
+            .registry()
+            .list()
+            .await?
+            .into_iter()
+            .map(|contract| (contract.id.to_string(), contract.state))
+            .collect();
         let serves = |row: &ConnectorRow| active.iter().any(|active| active.connector == row.digest);
         let (serving, idle): (Vec<_>, Vec<_>) = connectors.iter().partition(|row| serves(row));
         for row in serving {
-            let id = contract_of(row)?;
-            if self.registry().published(&id).await?.is_none() {
-                let text = self.contract_text(&row.digest).await?;
-                self.registry().enter(&id, &text, UPGRADE).await?;
-                tracing::info!(contract = %id, connector.name = %row.name, connector.version = row.version, "contract adopted from a connector that serves it");
-            }
-        }
-        for row in idle {
-            let id = contract_of(row)?;
-            if self.registry().find(&id).await?.is_some() {
+            if entered.get(&row.contract) == Some(&ContractState::Published) {
                 continue;
             }
+            let text = self.contract_text(&row.digest).await?;
+            self.registry().enter(&contract_of(row)?, &text, UPGRADE).await?;
+            entered.insert(row.contract.clone(), ContractState::Published);
+            tracing::info!(contract = row.contract, connector.name = %row.name, connector.version = row.version, "contract adopted from a connector that serves it");
+        }
+        for row in idle.into_iter().filter(|row| !entered.contains_key(&row.contract)) {
             match self.contract_text(&row.digest).await {
-                Ok(text) => self.registry().propose(&id, &text, &row.digest).await?,
+                Ok(text) => self.registry().propose(&contract_of(row)?, &text, &row.digest).await?,
                 Err(error) => {
-                    tracing::warn!(contract = %id, connector.name = %row.name, connector.version = row.version, %error, "contract not proposed");
+                    tracing::warn!(contract = row.contract, connector.name = %row.name, connector.version = row.version, %error, "contract not proposed");
                 }
             }
         }

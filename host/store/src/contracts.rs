@@ -83,6 +83,9 @@ pub struct Contracts<'a> {
 
 type Columns = (String, String, String, String, String, Option<String>, i64, Option<i64>, Option<String>);
 
+type ColumnsAndText =
+    (String, String, String, String, String, Option<String>, i64, Option<i64>, Option<String>, String);
+
 /// Adds a proposal. A contract of this name and version that is there already stays as it is.
 pub(crate) const PROPOSE: &str = "INSERT INTO contracts (namespace, name, version, digest, sources, state, proposed_by, created_at) \
      VALUES ($1, $2, $3, $4, $5, 'proposed', $6, $7) ON CONFLICT (namespace, name, version) DO NOTHING";
@@ -164,28 +167,19 @@ impl Contracts<'_> {
     /// The database does not answer.
     pub async fn get(&self, key: &ContractKey) -> Result<Option<(ContractRow, String)>> {
         reading!(self.store, connection => {
-            let columns: Option<Columns> = sqlx::query_as(
-                "SELECT namespace, name, version, digest, state, proposed_by, created_at, published_at, published_by \
-                 FROM contracts WHERE namespace = $1 AND name = $2 AND version = $3",
+            let columns: Option<ColumnsAndText> = sqlx::query_as(
+                "SELECT namespace, name, version, digest, state, proposed_by, created_at, published_at, published_by, \
+                 sources FROM contracts WHERE namespace = $1 AND name = $2 AND version = $3",
             )
             .bind(&key.namespace)
             .bind(&key.name)
             .bind(&key.version)
             .fetch_optional(&mut *connection)
             .await?;
-            let Some(columns) = columns else { return Ok(None) };
-            let found = row(columns)?;
-            // A proposal's text may just be on its way to another one: the digest says which is meant.
-            let sources: Option<String> = sqlx::query_scalar(
-                "SELECT sources FROM contracts WHERE namespace = $1 AND name = $2 AND version = $3 AND digest = $4",
-            )
-            .bind(&key.namespace)
-            .bind(&key.name)
-            .bind(&key.version)
-            .bind(found.digest.to_string())
-            .fetch_optional(&mut *connection)
-            .await?;
-            Ok(sources.map(|sources| (found, sources)))
+            let found = columns.map(|(a, b, c, d, e, f, g, h, i, sources)| {
+                row((a, b, c, d, e, f, g, h, i)).map(|row| (row, sources))
+            });
+            found.transpose()
         })
     }
 

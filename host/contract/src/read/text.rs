@@ -22,7 +22,7 @@ pub(super) fn prepare(file: &str, text: &str) -> Result<String, ContractError> {
 }
 
 /// The comment, string, arrow or character that a text begins with.
-fn piece(text: &str) -> Option<&str> {
+pub(super) fn piece(text: &str) -> Option<&str> {
     let first = text.chars().next()?;
     let length = if text.starts_with("//") {
         text.find('\n').unwrap_or(text.len())
