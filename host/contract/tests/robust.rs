@@ -8,7 +8,10 @@ use common::{CONTRACTS, folder, source};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use truc_contract::directive::{self, Place};
-use truc_contract::{ContractId, Manifest, Method, PathTemplate, Segment, openapi, read_sources, sources_in};
+use truc_contract::{
+    ChangeKind, Changes, ContractId, ContractText, Manifest, Method, PathTemplate, Segment, openapi,
+    read_sources, sources_in,
+};
 
 /// What WIT texts are made of, so that random texts come beyond the parser's first line.
 const WORDS: [&str; 62] = [
@@ -152,6 +155,29 @@ proptest! {
         match read_sources(&source(&text)) {
             Ok(contract) => prop_assert!(!openapi::document(&contract, &"case".parse().unwrap()).is_empty()),
             Err(error) => prop_assert!(error.place.starts_with("case.wit"), "{}", error),
+        }
+    }
+
+    #[test]
+    fn a_damaged_contract_is_compared_with_its_original_or_refused(
+        (original, damaged) in (select(texts()), any::<Index>(), 0_usize..40, select(&WORDS[..])).prop_map(
+            |(text, at, length, word)| {
+                let boundaries: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+                let begin = at.index(boundaries.len());
+                let end = (begin + length).min(boundaries.len() - 1);
+                let mut damaged = text.clone();
+                damaged.replace_range(boundaries[begin]..boundaries[end], word);
+                (text, damaged)
+            },
+        )
+    ) {
+        let text = |text: &str| ContractText::new(source(text)).unwrap();
+        let (original, damaged) = (text(&original), text(&damaged));
+        if let Ok(changes) = Changes::between(&original, &damaged) {
+            // Whatever is added one way is removed the other way.
+            let back = Changes::between(&damaged, &original).unwrap();
+            let count = |changes: &Changes, kind| changes.list.iter().filter(|change| change.kind == kind).count();
+            prop_assert_eq!(count(&changes, ChangeKind::Added), count(&back, ChangeKind::Removed));
         }
     }
 
