@@ -17,6 +17,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 
     steps.step("format", || {
         run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+        // A program that is no member of the workspace.
+        let client = workspace.root.join("xtask/interop/rust/src/main.rs");
+        run(Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(client))?;
         Ok(String::new())
     });
     steps.step("dependencies", || dependencies(workspace));

@@ -40,7 +40,7 @@ pub(crate) use problems;
 
 /// A problem document (RFC 9457, `application/problem+json`).
 #[derive(ToSchema)]
-#[schema(as = ProblemDetails)]
+#[schema(as = ProblemDetails, rename_all = "camelCase")]
 #[allow(dead_code, reason = "it describes what truc_model::Problem writes")]
 struct ProblemDetails {
     /// `urn:truc:problem:` and the code.

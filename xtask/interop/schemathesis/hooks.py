@@ -1,6 +1,7 @@
 """What the tester has to know beyond the OpenAPI documents. Everything that is let pass is named here, with its reason."""
 
 import schemathesis
+from hypothesis import strategies as st
 
 # A number of 64 bits is a text of digits. How large it may be, the document says in words: as a pattern it would be
 # unreadable. And docs/contracts.md promises more than the document asks for: such a number may come as a JSON number.
@@ -55,6 +56,10 @@ def before_load_schema(context, raw_schema):
 # province that does not exist, a card of somebody else. The connector passes such refusals on as 422. What the host
 # itself finds wrong with a request has the code `invalid-request`; a valid request must never be answered with that.
 REFUSED_BY_THE_SYSTEM = {"invalid", "rejected", "amount-mismatch"}
+
+
+# A component to publish: bytes, which are refused unless they are one.
+schemathesis.openapi.media_type("application/wasm", st.binary(max_size=64))
 
 
 @schemathesis.hook

@@ -1,8 +1,7 @@
-//! Schemathesis tries every operation of every service with requests made from its OpenAPI document, right and wrong
-//! ones, and holds each answer against the document.
+//! Schemathesis tries every operation of every service and of the admin API with requests made from its OpenAPI document,
+//! right and wrong ones, and holds each answer against the document.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
@@ -14,26 +13,37 @@ use crate::workspace::{progress, read};
 /// How many services are tried at a time: the tester uses one core for each.
 const AT_A_TIME: usize = 2;
 
-/// Tries all services.
+/// One document, and how its operations are reached.
+struct Target<'a> {
+    document: &'a Document,
+    /// What stands before the document's paths.
+    base: String,
+    key: &'a str,
+}
+
+/// Tries all services, and then the admin API, which takes away what they need.
 pub(super) async fn test(setting: &Setting<'_>) -> Result<String> {
+    let host = &setting.estate.host;
     let key = setting.estate.account_of_office("schemathesis").await?;
+    let admin_key = read(&host.admin_key_file())?;
+    let service = |document| Target {
+        document,
+        base: format!("http://{}/api/{}/v1", host.api, document.name),
+        key: &key,
+    };
+    let services: Vec<Target<'_>> = setting.documents.services.iter().map(service).collect();
+    let admin = Target {
+        document: &setting.documents.admin,
+        base: format!("http://{}", host.admin),
+        key: admin_key.trim(),
+    };
+
     let reports = setting.empty_folder("schemathesis")?;
-    let waiting: Mutex<Vec<&Document>> = Mutex::new(setting.documents.services.iter().collect());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut results = several(setting, &services, &reports);
+    results.push((&admin, run(setting, &admin, &reports)));
 
-    let results: Vec<(&Document, Result<()>)> = std::thread::scope(|scope| {
-        let workers = [(); AT_A_TIME].map(|()| {
-            scope.spawn(|| {
-                let tried = std::iter::from_fn(next);
-                tried.map(|document| (document, run(setting, document, &key, &reports))).collect::<Vec<_>>()
-            })
-        });
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
-    });
-
-    let mut cases = 0;
-    let mut failed = Vec::new();
-    for (document, result) in &results {
+    let (mut cases, mut operations, mut failed) = (0, 0, Vec::new());
+    for (Target { document, .. }, result) in &results {
         let said = read(&log(&reports, document))?;
         match result {
             Ok(()) => cases += generated(&said).with_context(|| format!("{said}\nnames no test cases"))?,
@@ -42,22 +52,42 @@ pub(super) async fn test(setting: &Setting<'_>) -> Result<String> {
                 failed.push(format!("{}: {error:#}", document.name));
             }
         }
+        operations += document.operations;
     }
     ensure!(failed.is_empty(), "{}", failed.join("; "));
-    let (services, operations) = (setting.documents.services.len(), setting.documents.operations());
-    ensure!(results.len() == services, "only {} of {services} services were tried", results.len());
+    let expected = setting.documents.operations() + admin.document.operations;
+    ensure!(operations == expected, "only {operations} of {expected} operations were tried");
     Ok(format!("{operations} operations, {cases} test cases, no violation"))
 }
 
-/// Tries one service; what the tester says goes into a log.
-fn run(setting: &Setting<'_>, document: &Document, key: &str, reports: &Path) -> Result<()> {
+/// Tries several, some at a time.
+fn several<'a>(
+    setting: &Setting<'_>,
+    targets: &'a [Target<'a>],
+    reports: &Path,
+) -> Vec<(&'a Target<'a>, Result<()>)> {
+    let waiting: Mutex<Vec<&Target<'_>>> = Mutex::new(targets.iter().collect());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    std::thread::scope(|scope| {
+        let workers = [(); AT_A_TIME].map(|()| {
+            scope.spawn(|| {
+                let tried = std::iter::from_fn(next);
+                tried.map(|target| (target, run(setting, target, reports))).collect::<Vec<_>>()
+            })
+        });
+        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+    })
+}
+
+/// Tries one document; what the tester says goes into a log.
+fn run(setting: &Setting<'_>, target: &Target<'_>, reports: &Path) -> Result<()> {
+    let Target { document, base, key } = target;
     progress(format_args!("trying the {} operations of {}", document.operations, document.name));
-    let api = setting.estate.host.api;
     let given = setting.given("schemathesis");
-    let mut tester: Command = setting.python.command("schemathesis");
+    let mut tester = setting.python.command("schemathesis");
     tester.arg("--config-file").arg(given.join("schemathesis.toml")).arg("run").arg(&document.path);
-    tester.args(["--url", &format!("http://{api}/api/{}/v1", document.name)]).env("TRUC_KEY", key);
-    // Hooks are named in the configuration by a path from its folder, and nothing may be written there.
+    tester.args(["--url", base]).env("TRUC_KEY", key);
+    // The hooks are a module that the configuration names; nothing is written beside them.
     tester.env("PYTHONPATH", &given).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(reports);
     let output = tester.output()?;
     std::fs::write(log(reports, document), [output.stdout, output.stderr].concat())?;
@@ -65,7 +95,7 @@ fn run(setting: &Setting<'_>, document: &Document, key: &str, reports: &Path) ->
     Ok(())
 }
 
-fn log(reports: &Path, document: &Document) -> std::path::PathBuf {
+fn log(reports: &Path, document: &Document) -> PathBuf {
     reports.join(format!("{}.log", document.name))
 }
 

@@ -65,3 +65,18 @@ async fn every_operation_needs_the_key() {
     }
     assert!(operations > 15);
 }
+
+/// The schema of problem documents names the members that problem documents have.
+#[tokio::test]
+async fn a_refusal_is_what_the_document_says() {
+    let host = Host::start().await;
+    let document = host.get("/admin/openapi.json").await.with(200);
+    let schema = &document["components"]["schemas"]["ProblemDetails"];
+    let refusal = host.get("/admin/agencies/H99").await.with(404);
+    for member in refusal.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(member).is_some(), "{member}: {refusal}");
+    }
+    for member in schema["required"].as_array().unwrap() {
+        assert!(refusal.get(member.as_str().unwrap()).is_some(), "{member}: {refusal}");
+    }
+}
