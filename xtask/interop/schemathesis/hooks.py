@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 # A number of 64 bits is a text of digits. How large it may be, the document says in words: as a pattern it would be
 # unreadable. And docs/contracts.md promises more than the document asks for: such a number may come as a JSON number.
-# The tester is told both, so that it tries the bounds, and numbers.
+# The tester is told both, so that it tries the bounds, and numbers. (Answers hold texts only; that the clients rely on.)
 UNSIGNED = (0, 2**64 - 1)
 SIGNED = (-(2**63), 2**63 - 1)
 
