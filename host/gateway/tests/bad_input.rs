@@ -123,7 +123,7 @@ async fn bodies_are_checked_before_the_connector_runs() {
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
     assert_eq!(
         host.exchange(post("application/json", deep.into())).await.problem(),
-        (422, "invalid-request".to_owned())
+        (400, "malformed-json".to_owned())
     );
     let other = host.exchange(post("text/plain", b"{}".to_vec())).await;
     assert_eq!(other.problem(), (415, "unsupported-media-type".to_owned()));

@@ -54,7 +54,6 @@ impl shapes::Guest for Connector {
         content
     }
 
-    #[expect(clippy::type_complexity, reason = "it is what the operation is for")]
     fn echo_many(
         first: String,
         second: shapes::Marks,
