@@ -405,9 +405,9 @@ mod tests {
             "values@1.0.0#echo, parameter value, field figure, case circle: the contract says f32, the component has f64",
         ),
         (
-            "        nothing,\n        /// A circle",
-            "        nothing(u8),\n        /// A circle",
-            "values@1.0.0#echo, parameter value, field figure, case nothing: the contract says u8, the component has nothing",
+            "        nothing,\n        truth(bool),",
+            "        nothing(u8),\n        truth(bool),",
+            "shapes@1.0.0#echo-anything, parameter values, item, case nothing: the contract says u8, the component has nothing",
         ),
         (
             "find: func(id: u32)",
