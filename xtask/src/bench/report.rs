@@ -185,7 +185,7 @@ impl Report {
 
     /// What was aimed at, beside what was reached.
     pub(crate) fn aims_table(&self) -> String {
-        let mut table = Table::new(["at 64 connections", "aim", "reached", ""]);
+        let mut table = Table::new(["what (loads: over 64 connections)", "aim", "reached", ""]);
         for aim in self.aims() {
             table.row([
                 aim.what,
