@@ -328,6 +328,9 @@ pub(crate) fn vietnamese_meaning(code: Code) -> Option<&'static str> {
         Code::LedgerUnavailable => "Không ghi được lời gọi vào sổ trao đổi",
         Code::ShuttingDown => "Máy chủ đang dừng",
         Code::DeadlineExceeded => "Lời gọi không xong kịp thời hạn",
+        Code::IdempotencyKeyInUse => "Một yêu cầu mang khóa chống lặp này đang được xử lý",
+        Code::IdempotencyKeyReused => "Khóa chống lặp này đã dùng cho một yêu cầu khác",
+        Code::OutcomeUnknown => "Không rõ kết quả của yêu cầu đầu tiên mang khóa chống lặp này",
         Code::NotFound => "Không tìm thấy",
         _ => return None,
     })

@@ -149,7 +149,11 @@ fn the_platform_s_own_problems_are_told_in_the_page_s_language() {
 #[test]
 fn what_a_caller_must_heed_is_marked() {
     let mut contract = contract("trial");
-    let plain = page(&contract, "trial", Language::English);
+    let article = |html: &str| {
+        let (_, article) = html.split_once("<h3 id=\"values/echo-parameters\">").unwrap();
+        article.split_once("</article>").unwrap().0.to_owned()
+    };
+    let plain = article(&page(&contract, "trial", Language::English));
     assert!(!plain.contains("Deprecated since") && !plain.contains("may be reused"));
     let since = contract.id.version.clone();
     let operation = &mut contract.operations[1];
@@ -175,8 +179,7 @@ fn what_a_caller_must_heed_is_marked() {
         ),
     ] {
         let html = page(&contract, "trial", language);
-        let (_, operation) = html.split_once("<h3 id=\"values/echo-parameters\">").unwrap();
-        let (operation, _) = operation.split_once("</article>").unwrap();
+        let operation = article(&html);
         told.into_iter().for_each(|text| assert!(operation.contains(text), "{text}"));
         // The purpose is then demanded: by the form, and in the example for the command line.
         assert!(operation.contains("name=\"truc-purpose\" data-in=\"header\" maxlength=\"200\" required"));

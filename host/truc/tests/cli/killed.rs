@@ -77,6 +77,7 @@ fn answer(mut stream: TcpStream) -> (String, Value) {
 fn with_trial(host: &Host, upstream: &Silent) -> String {
     host.installation.write("secrets/seal", "a-key-for-authentication-codes-32");
     host.truc(&["publish", &component("trial")]).text();
+    host.truc(&["contract", "publish", "lgsp:trial@1.0.0"]).text();
     let bind = format!("shelf=http://{}", upstream.address);
     let put = ["service", "put", "trial", "--connector", "trial@1.0.0", "--bind", &bind];
     host.truc(&[&put[..], &["--key", "seal=hmac-sha256:seal", "--limit", "deadline=1min"]].concat()).text();
