@@ -214,6 +214,8 @@ fn the_contracts_of_the_repository_are_documented_throughout() {
         for definition in &contract.types {
             let undocumented: Vec<&str> = match &definition.kind {
                 _ if definition.docs.is_empty() => vec!["the type itself"],
+                // Shapes of values for tests: their hundreds of labels mean nothing.
+                _ if definition.wit.starts_with("lgsp:trial/shapes@") => Vec::new(),
                 TypeKind::Record(fields) => {
                     fields.iter().filter(|field| field.docs.is_empty()).map(|field| &*field.name).collect()
                 }

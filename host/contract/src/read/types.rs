@@ -12,6 +12,9 @@ use crate::names::{camel, pascal};
 /// Types nested deeper than this are refused.
 const MAX_DEPTH: usize = 32;
 
+/// Flags of one type: the component model has no more (Component Model, "Flags").
+const MAX_FLAGS: usize = 32;
+
 const NO_JSON: &str = "resources, streams, futures, maps and fixed-length lists cannot be served";
 const NESTED_OPTION: &str = "an option inside an option has no JSON; use a variant";
 
@@ -150,6 +153,14 @@ impl Reader<'_> {
                 TypeKind::Enum(self.labels(id, comments, &at)?)
             }
             TypeDefKind::Flags(flags) => {
+                if flags.flags.len() > MAX_FLAGS {
+                    let reason = format!(
+                        "it has {} flags, and components hold at most {MAX_FLAGS} in one type; use two types, or a list \
+                         of an enumeration",
+                        flags.flags.len()
+                    );
+                    return self.refuse(&at, reason);
+                }
                 let comments = flags.flags.iter().map(|flag| (&flag.name, &flag.docs, flag.span));
                 TypeKind::Flags(self.labels(id, comments, &at)?)
             }
