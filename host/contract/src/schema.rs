@@ -119,7 +119,7 @@ impl SchemaWriter<'_> {
 
     fn case(&self, case: &Case) -> Value {
         let mut properties = Map::new();
-        properties.insert("kind".to_owned(), json!({ "type": "string", "const": &*case.name }));
+        properties.insert("kind".to_owned(), json!({ "const": &*case.name }));
         let mut required = vec!["kind"];
         if let Some(payload) = &case.payload {
             properties.insert("value".to_owned(), self.used(payload, &Rules::default(), ""));

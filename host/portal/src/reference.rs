@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use serde_json::Value;
-use truc_contract::openapi::{DOSSIER_HEADER, PURPOSE_HEADER, REQUEST_ID_HEADER};
+use truc_contract::openapi::{DOSSIER_HEADER, IDEMPOTENCY_KEY_HEADER, PURPOSE_HEADER, REQUEST_ID_HEADER};
 use truc_contract::{
     Contract, Operation, Pii, Rules, Type, TypeDef, TypeId, example, first_sentence, openapi,
 };
@@ -172,6 +172,7 @@ impl<'a> Writer<'a> {
                     tbody {
                         (header(PURPOSE_HEADER, words.purpose))
                         (header(DOSSIER_HEADER, words.dossier))
+                        (header(IDEMPOTENCY_KEY_HEADER, words.idempotency_key))
                         (header(REQUEST_ID_HEADER, words.request_id))
                     }
                 }

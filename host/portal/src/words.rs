@@ -35,6 +35,7 @@ pub(crate) struct Words {
     pub(crate) purpose: &'static str,
     pub(crate) purpose_example: &'static str,
     pub(crate) dossier: &'static str,
+    pub(crate) idempotency_key: &'static str,
     pub(crate) request_id: &'static str,
     pub(crate) too_long: &'static str,
     // Operations.
@@ -134,6 +135,7 @@ pub(crate) static VIETNAMESE: Words = Words {
     purpose: "Mục đích của lời gọi, được lưu vào sổ trao đổi. Bắt buộc khi có dữ liệu cá nhân. UTF-8, tối đa 200 ký tự.",
     purpose_example: "Giải quyết thủ tục hành chính",
     dossier: "Hồ sơ mà lời gọi phục vụ, được lưu vào sổ trao đổi. UTF-8, tối đa 100 ký tự.",
+    idempotency_key: "Khóa chống lặp của riêng lời gọi làm thay đổi dữ liệu: gửi lại cùng lời gọi với cùng khóa thì nhận lại câu trả lời đầu tiên, việc không làm hai lần. Tối đa 255 ký tự ASCII.",
     request_id: "Định danh của lời gọi (UUID). Máy chủ đặt một định danh mới nếu bên gọi không gửi; câu trả lời luôn mang nó.",
     too_long: "Trang đã quá dài; chi tiết có trong tài liệu OpenAPI.",
     link_here: "Liên kết đến mục này",
@@ -232,6 +234,7 @@ pub(crate) static ENGLISH: Words = Words {
               characters.",
     purpose_example: "Giải quyết thủ tục hành chính",
     dossier: "The dossier the call belongs to, kept in the ledger. UTF-8, at most 100 characters.",
+    idempotency_key: "A key of your own for a call that changes something: the same call with the same key gets the first answer again, and nothing is done twice. At most 255 ASCII characters.",
     request_id: "The call's identifier (a UUID). The host makes one where the caller sends none; every answer carries it.",
     too_long: "The page has become too long; details are in the OpenAPI document.",
     link_here: "Link to this section",

@@ -86,9 +86,9 @@ fn civil_status(samples: &Value) -> Outcome {
     );
     let mother = civil::Parent::new("Trần Thị Hoa".into(), "1995".into());
     let birth = civil::BirthDossier::new(intake(9301), child, mother, requester.clone());
-    let receipt = registry::registry_register_birth(&api, PURPOSE, birth.clone(), None)?;
+    let receipt = registry::registry_register_birth(&api, PURPOSE, birth.clone(), None, None)?;
     assert_eq!(receipt.event, civil::Event::Birth);
-    refused!(civil_status, registry::registry_register_birth(&api, PURPOSE, birth, None), 409, "conflict");
+    refused!(civil_status, registry::registry_register_birth(&api, PURPOSE, birth, None, None), 409, "conflict");
 
     let deceased = civil::Deceased::new(
         "Phạm Văn Cường".into(),
@@ -99,7 +99,7 @@ fn civil_status(samples: &Value) -> Outcome {
     );
     let death = civil::Death::new("2025-06-28".into(), "Bệnh viện đa khoa tỉnh Khánh Hòa".into());
     let death = civil::DeathDossier::new(intake(9303), deceased, death, requester);
-    registry::registry_register_death(&api, PURPOSE, death, None)?;
+    registry::registry_register_death(&api, PURPOSE, death, None, None)?;
 
     let received = text(samples, "/civilStatusDossiers/received");
     let status = registry::registry_check_dossier(&api, &received, &unit, None, None)?;
@@ -118,7 +118,7 @@ fn civil_status(samples: &Value) -> Outcome {
     let entries =
         registry::registry_get_entries(&api, birth, vec![result.id, "999999999".into()], PURPOSE, None)?;
     assert_eq!(entries.len(), 1);
-    let groups = registry::registry_list_codes(&api, civil::CodeList::EthnicGroups, None, None)?;
+    let groups = registry::registry_list_codes(&api, civil::CodeList::EthnicGroups, None, None, None)?;
     assert!(groups.iter().any(|code| code.name == "Kinh"));
     Ok(())
 }
@@ -155,13 +155,13 @@ fn land(samples: &Value) -> Outcome {
         vec![claimed],
         vec![lands::Paper::new("Đơn đăng ký".into(), 1, 0, file)],
     );
-    let receipt = dossiers::dossiers_send_dossier(&api, PURPOSE, sent, None)?;
+    let receipt = dossiers::dossiers_send_dossier(&api, PURPOSE, sent, None, None)?;
     assert!(number::<i64>(&receipt.number) > 0);
     dossiers::dossiers_check_dossier(&api, &receipt.code, None, None)?;
 
     let ready = text(samples, "/landDossiers/resultReady");
     let handed_over = lands::DossiersReportHandOverRequest::new("2025-07-15T09:00:00+07:00".into());
-    dossiers::dossiers_report_hand_over(&api, &ready, handed_over, None, None)?;
+    dossiers::dossiers_report_hand_over(&api, &ready, handed_over, None, None, None)?;
     let assessed = text(samples, "/landDossiers/taxKnown");
     let tax = dossiers::dossiers_get_tax_result(&api, &assessed, PURPOSE, None)?;
     assert!(tax.notices.iter().all(|notice| number::<u64>(&notice.amount.amount) > 0));
@@ -178,14 +178,14 @@ fn insurance(samples: &Value) -> Outcome {
 
     let place = insured::Place::new(insured::PlaceKind::Household, province.clone());
     let person = insured::PersonCriteria::new(name.clone(), born.clone(), sex, place);
-    let found = members::members_find_number(&api, PURPOSE, person, None)?;
+    let found = members::members_find_number(&api, PURPOSE, person, None, None)?;
     assert_eq!(found.insurance_number, insured_as);
     let household = members::members_get_household(&api, &insured_as, PURPOSE, None)?;
     assert!(!household.members.is_empty());
     let place = insured::PlaceKind::Household;
     let criteria = insured::HouseholdCriteria::new(name.clone(), born.clone(), sex, place, province);
-    members::members_find_household(&api, PURPOSE, criteria, None)?;
-    members::members_check_card(&api, PURPOSE, insured::CardQuery::new(card, name, born), None)?;
+    members::members_find_household(&api, PURPOSE, criteria, None, None)?;
+    members::members_check_card(&api, PURPOSE, insured::CardQuery::new(card, name, born), None, None)?;
     Ok(())
 }
 
@@ -200,9 +200,9 @@ fn postal() -> Outcome {
         cash_on_delivery: Some(Some(post::Money::new("150000".into(), "VND".into()))),
         ..post::NewOrder::new(dossier(9321), sender, receiver)
     };
-    let placed = orders::orders_create(&api, PURPOSE, order, None)?;
+    let placed = orders::orders_create(&api, PURPOSE, order, None, None)?;
 
-    let quote = |cash| orders::orders_quote(&api, "56", "01", 700, cash, None, None);
+    let quote = |cash| orders::orders_quote(&api, "56", "01", 700, cash, None, None, None);
     let (plain, with_cash) = (quote(None)?, quote(Some("9000000"))?);
     assert!(number::<u64>(&with_cash.total.amount) > number(&plain.total.amount));
 
@@ -210,7 +210,7 @@ fn postal() -> Outcome {
     assert_eq!(tracked.status, post::Status::Ordered);
     let reason =
         post::OrdersCancelRequest { reason: Some(Some("Người dân nhận trực tiếp".into())) };
-    orders::orders_cancel(&api, &placed.number, reason, None, None)?;
+    orders::orders_cancel(&api, &placed.number, reason, None, None, None)?;
     Ok(())
 }
 
@@ -235,8 +235,10 @@ fn payment(samples: &Value) -> Outcome {
         paid::Channel::Web,
         bill,
     );
-    payments::payments_initiate(&api, PURPOSE, new.clone(), None)?;
-    refused!(payment, payments::payments_initiate(&api, PURPOSE, new, None), 409, "already-exists");
+    // Sent twice with one idempotency key, it is carried out once.
+    let initiate = || payments::payments_initiate(&api, PURPOSE, new.clone(), None, Some("interop-rust-1"));
+    assert_eq!(initiate()?, initiate()?);
+    refused!(payment, payments::payments_initiate(&api, PURPOSE, new, None, None), 409, "already-exists");
 
     let reference = text(samples, "/payments/paid");
     let queried = payments::payments_query(&api, &reference, None, None)?;
