@@ -11,13 +11,15 @@ use crate::demo::estate::Estate;
 pub(super) struct Documents {
     /// One for each service.
     pub(super) services: Vec<Document>,
+    /// Those of all that an agency may call: of the one that may call everything, and of one that may call a part.
+    pub(super) agencies: Vec<Document>,
     /// That of the admin API.
     pub(super) admin: Document,
 }
 
 /// One document.
 pub(super) struct Document {
-    /// The service's name, or `admin`.
+    /// The service's name, or what else it is of.
     pub(super) name: String,
     /// Where it is.
     pub(super) path: PathBuf,
@@ -34,8 +36,12 @@ impl Documents {
             let document = estate.office().get(&format!("/api/{service}/v1/openapi.json")).await?;
             services.push(Document::keep(&folder, service, &document)?);
         }
+        let mut agencies = Vec::new();
+        for (name, client) in [("agency", estate.office()), ("other-agency", estate.other())] {
+            agencies.push(Document::keep(&folder, name, &client.get("/api/openapi.json").await?)?);
+        }
         let document = estate.host.control()?.get("/admin/openapi.json").await?;
-        Ok(Self { services, admin: Document::keep(&folder, "admin", &document)? })
+        Ok(Self { services, agencies, admin: Document::keep(&folder, "admin", &document)? })
     }
 
     /// How many operations the services have together.

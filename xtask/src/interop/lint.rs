@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use super::{Setting, quietly};
 
-/// Lints the documents of the services and of the admin API; a warning counts as an error.
+/// Lints the documents of the services, of agencies and of the admin API; a warning counts as an error.
 pub(super) fn check(setting: &Setting<'_>) -> Result<String> {
     let documents = &setting.documents;
-    let all = || documents.services.iter().chain([&documents.admin]);
+    let all = || documents.services.iter().chain(&documents.agencies).chain([&documents.admin]);
     let mut redocly = setting.node.command("redocly");
     redocly.arg("lint").arg("--config").arg(setting.given("redocly/redocly.yaml"));
     redocly.args(all().map(|document| &document.path));

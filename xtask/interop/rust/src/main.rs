@@ -88,7 +88,12 @@ fn civil_status(samples: &Value) -> Outcome {
     let birth = civil::BirthDossier::new(intake(9301), child, mother, requester.clone());
     let receipt = registry::registry_register_birth(&api, PURPOSE, birth.clone(), None, None)?;
     assert_eq!(receipt.event, civil::Event::Birth);
-    refused!(civil_status, registry::registry_register_birth(&api, PURPOSE, birth, None, None), 409, "conflict");
+    refused!(
+        civil_status,
+        registry::registry_register_birth(&api, PURPOSE, birth, None, None),
+        409,
+        "conflict"
+    );
 
     let deceased = civil::Deceased::new(
         "Phạm Văn Cường".into(),
