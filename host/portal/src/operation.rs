@@ -131,11 +131,7 @@ impl Writer<'_> {
             h4 { (words.problems) }
             @if !own.is_empty() {
                 table.problems {
-                    thead { tr {
-                        th scope="col" { (words.status) }
-                        th scope="col" { (words.code) }
-                        th scope="col" { (words.meaning) }
-                    } }
+                    (self.problems_head())
                     tbody {
                         @for ((status, code), case) in &own {
                             tr {

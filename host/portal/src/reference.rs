@@ -180,6 +180,18 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The head of a table of problems.
+    pub(crate) fn problems_head(&self) -> Markup {
+        let words = self.words;
+        html! {
+            thead { tr {
+                th scope="col" { (words.status) }
+                th scope="col" { (words.code) }
+                th scope="col" { (words.meaning) }
+            } }
+        }
+    }
+
     fn common_problems(&self) -> Markup {
         let words = self.words;
         html! {
@@ -187,11 +199,7 @@ impl<'a> Writer<'a> {
                 h2 #problems { (words.problems) }
                 p { (words.problems_lead) }
                 table.problems {
-                    thead { tr {
-                        th scope="col" { (words.status) }
-                        th scope="col" { (words.code) }
-                        th scope="col" { (words.meaning) }
-                    } }
+                    (self.problems_head())
                     tbody {
                         @for (status, code) in &self.common {
                             tr { td { (status) } th scope="row" { code { (code) } } td { (self.meaning(code)) } }

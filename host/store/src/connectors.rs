@@ -2,7 +2,7 @@
 
 use truc_model::{ConnectorName, Digest, Timestamp};
 
-use crate::contracts::{PROPOSE, Proposal};
+use crate::contracts::{Proposal, propose};
 use crate::database::{reading, writing};
 use crate::{Result, Store, column};
 
@@ -65,16 +65,7 @@ impl Connectors<'_> {
             .execute(&mut *connection)
             .await?;
             if let Some(proposal) = proposal {
-                sqlx::query(PROPOSE)
-                    .bind(&proposal.key.namespace)
-                    .bind(&proposal.key.name)
-                    .bind(&proposal.key.version)
-                    .bind(proposal.digest.to_string())
-                    .bind(proposal.sources)
-                    .bind(proposal.connector.to_string())
-                    .bind(proposal.at.as_micros())
-                    .execute(&mut *connection)
-                    .await?;
+                propose!(connection, proposal);
             }
             Ok(())
         })

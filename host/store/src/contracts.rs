@@ -86,9 +86,25 @@ type Columns = (String, String, String, String, String, Option<String>, i64, Opt
 type ColumnsAndText =
     (String, String, String, String, String, Option<String>, i64, Option<i64>, Option<String>, String);
 
-/// Adds a proposal. A contract of this name and version that is there already stays as it is.
-pub(crate) const PROPOSE: &str = "INSERT INTO contracts (namespace, name, version, digest, sources, state, proposed_by, created_at) \
-     VALUES ($1, $2, $3, $4, $5, 'proposed', $6, $7) ON CONFLICT (namespace, name, version) DO NOTHING";
+/// Enters a proposal on either kind of connection; where the version is there already, nothing happens.
+macro_rules! propose {
+    ($connection:expr, $proposal:expr) => {
+        sqlx::query(
+            "INSERT INTO contracts (namespace, name, version, digest, sources, state, proposed_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, 'proposed', $6, $7) ON CONFLICT (namespace, name, version) DO NOTHING",
+        )
+        .bind(&$proposal.key.namespace)
+        .bind(&$proposal.key.name)
+        .bind(&$proposal.key.version)
+        .bind($proposal.digest.to_string())
+        .bind($proposal.sources)
+        .bind($proposal.connector.to_string())
+        .bind($proposal.at.as_micros())
+        .execute(&mut *$connection)
+        .await?
+    };
+}
+pub(crate) use propose;
 
 /// A contract that a connector brought.
 #[derive(Debug, Clone, Copy)]
@@ -112,16 +128,7 @@ impl Contracts<'_> {
     /// [`NotFound`](StoreError::NotFound) where there is no such connector.
     pub async fn propose(&self, proposal: &Proposal<'_>) -> Result<()> {
         writing!(self.store, connection => {
-            sqlx::query(PROPOSE)
-                .bind(&proposal.key.namespace)
-                .bind(&proposal.key.name)
-                .bind(&proposal.key.version)
-                .bind(proposal.digest.to_string())
-                .bind(proposal.sources)
-                .bind(proposal.connector.to_string())
-                .bind(proposal.at.as_micros())
-                .execute(&mut *connection)
-                .await?;
+            propose!(connection, proposal);
             Ok(())
         })
     }
