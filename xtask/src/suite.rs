@@ -140,9 +140,10 @@ impl Count {
     /// What a line says, if it is the closing line of cargo's own test runner or of nextest:
     /// `test result: ok. 4 passed; 0 failed; 1 ignored; …`, `Summary [ 0.1s] 5 tests run: 4 passed (1 slow), 1 failed`.
     fn in_line(line: &str) -> Self {
-        let results = match line.trim_start() {
+        // Indented, cargo's line is what nextest shows of a test that failed, which its own line counts.
+        let results = match line {
             cargo if cargo.starts_with("test result: ") => cargo.split_once(". "),
-            nextest if nextest.starts_with("Summary [") => nextest.split_once(" run: "),
+            nextest if nextest.trim_start().starts_with("Summary [") => nextest.split_once(" run: "),
             _ => None,
         };
         let mut count = Self::default();
@@ -189,6 +190,7 @@ mod tests {
                 count(5, 2, 3),
             ),
             ("test results: 5 passed", count(0, 0, 0)),
+            ("    test result: FAILED. 0 passed; 1 failed; 0 ignored", count(0, 0, 0)),
             ("running 5 tests", count(0, 0, 0)),
         ] {
             assert_eq!(Count::in_line(line), expected, "{line}");

@@ -185,20 +185,34 @@ async fn a_change_whose_caller_leaves_has_an_unknown_end() {
     let host = Host::start_with(
         truc_gateway::GatewaySettings::default(),
         truc_store::Options::default(),
-        json!({ "cpu": "10s", "deadline": "10s" }),
+        json!({ "concurrency": 1 }),
     )
     .await;
-    let request =
-        format!("POST /api/trial/v1/loop HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", host.key);
-    let unknown = Filter { end: Some(truc_ledger::End::Unknown), ..Filter::default() };
+    let body = json!({ "id": "held" }).to_string();
+    let request = format!(
+        "POST /api/trial/v1/orders HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        host.key,
+        body.len()
+    );
     {
         use tokio::io::AsyncWriteExt;
         let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        bounded(async { while host.ledger.list(&unknown).await.unwrap().entries.is_empty() {} }).await;
+        // Not before: a caller that leaves while only the intent is written has changed nothing, and that is recorded.
+        host.shelf.reached(1).await;
     }
-    let served = host.send("GET", ITEM, None).await;
-    assert_eq!(served.status, 200);
+    // The service has one place: once another call is served, the one without a caller has ended.
+    let ended = async {
+        loop {
+            let served = host.send("GET", ITEM, None).await;
+            if served.status == 200 {
+                return;
+            }
+            assert_eq!(served.problem().1, "too-busy");
+        }
+    };
+    bounded(ended).await;
+    let unknown = Filter { end: Some(truc_ledger::End::Unknown), ..Filter::default() };
     let page = host.ledger.list(&unknown).await.unwrap();
     assert!(matches!(page.entries.as_slice(), [Entry::Intent(_)]), "{:?}", page.entries);
 }
