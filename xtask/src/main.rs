@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything one does with a checkout. Each command is a file of its own.
 
+mod attack;
 mod bench;
 mod browser;
 mod connectors;
@@ -36,6 +37,8 @@ enum Command {
     Test,
     /// Let outside tools use a running host: an OpenAPI linter, generated clients, a property-based tester.
     Interop,
+    /// Attack hosts from every side, and hold what comes of it against what is promised.
+    Attack(attack::Options),
     /// Measure the host beside a native handler that does the same work.
     Bench(bench::Options),
 }
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Test => suite::test(&workspace),
         Command::Interop => interop::run(&workspace),
+        Command::Attack(options) => attack::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
     }
 }

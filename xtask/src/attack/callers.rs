@@ -1,0 +1,10 @@
+//! Callers that are slow, many, or break the rules of HTTP.
+
+use anyhow::{Result, bail};
+
+use super::Setting;
+use super::finding::Finding;
+
+pub(crate) fn attack(_: &Setting<'_>) -> Result<Vec<Finding>> {
+    bail!("this suite is not written")
+}

@@ -1,0 +1,10 @@
+//! Connectors that misbehave in every way they can.
+
+use anyhow::{Result, bail};
+
+use super::Setting;
+use super::finding::Finding;
+
+pub(crate) fn attack(_: &Setting<'_>) -> Result<Vec<Finding>> {
+    bail!("this suite is not written")
+}

@@ -1,0 +1,10 @@
+//! Upstreams that echo secrets, connectors that look for them.
+
+use anyhow::{Result, bail};
+
+use super::Setting;
+use super::finding::Finding;
+
+pub(crate) fn attack(_: &Setting<'_>) -> Result<Vec<Finding>> {
+    bail!("this suite is not written")
+}
