@@ -18,7 +18,8 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::demo::Features;
+use crate::connectors;
+use crate::demo::{self, Features};
 use crate::workspace::{Workspace, progress, run as run_command};
 use finding::Finding;
 
@@ -138,12 +139,14 @@ fn attack(workspace: &Workspace, suites: &[Suite], size: Size, features: Feature
 fn build(workspace: &Workspace, size: Size, features: Features) -> Result<PathBuf> {
     match size {
         Size::Full => {
+            connectors::build(workspace, &connectors::Options::default())?;
             progress("building the host for release (minutes, the first time)");
             run_command(workspace.cargo().args(["build", "--release", "--quiet", "--bin", "truc"]))?;
             Ok(workspace.program("release", "truc"))
         }
         Size::Reduced => {
-            crate::demo::build(workspace, features)?;
+            connectors::build(workspace, &connectors::Options::default())?;
+            demo::build(workspace, features)?;
             Ok(workspace.program("debug", "truc"))
         }
     }

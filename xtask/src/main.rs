@@ -33,7 +33,7 @@ enum Command {
     /// Open the documentation pages in Chromium, call operations from them, and leave pictures in target/pages/.
     Pages,
     /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo, the pages,
-    /// outside tools.
+    /// outside tools, attacks.
     Test,
     /// Let outside tools use a running host: an OpenAPI linter, generated clients, a property-based tester.
     Interop,

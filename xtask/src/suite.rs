@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::steps::{Outcome, Steps};
 use crate::workspace::{Workspace, output, progress, run};
-use crate::{connectors, demo, interop, tools};
+use crate::{attack, connectors, demo, interop, tools};
 
 /// Runs the whole suite.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
@@ -50,8 +50,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         steps.step("demo --check", || demo::check(workspace, demo::Features::OfTests));
         steps.step("pages", || demo::check_pages(workspace, demo::Features::OfTests));
         interop::steps(workspace, &mut steps);
+        steps.step("attack", || attack::check(workspace));
     } else {
-        for step in ["tests", "demo --check", "pages"].into_iter().chain(interop::STEPS) {
+        for step in ["tests", "demo --check", "pages"].into_iter().chain(interop::STEPS).chain(["attack"]) {
             steps.not_run(step);
         }
     }
