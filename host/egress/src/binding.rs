@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use truc_model::Millis;
 
-use crate::{Address, SecretRef};
+use crate::{Address, Pin, SecretRef};
 
 /// Everything the operator sets for one upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,23 @@ pub struct Binding {
     /// The most connections open at once, 1 to 1,024. At most 64 of them are kept while idle.
     #[serde(default = "default_connections")]
     pub max_connections: u32,
+    /// The most calls of the service that are at this upstream at once, 1 to 1,024; more are refused. Where it is left
+    /// out: as many as run at once where the service has no other upstream, three quarters of them where it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_calls: Option<u32>,
+    /// How often a request is sent at the most, 1 to 5; with 1 nothing is made again. See [`crate::Upstream`] for what
+    /// is made again at all.
+    #[serde(default = "default_attempts")]
+    pub attempts: u32,
+    /// When the upstream is left alone.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
     /// The certificates (PEM) that the upstream's certificate must lead to, instead of the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+    /// The keys of which the upstream's certificate must bear one. Without `ca` nothing else about the certificate matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Pin>,
 }
 
 impl Binding {
@@ -43,13 +57,21 @@ impl Binding {
             credential: None,
             timeouts: Timeouts::default(),
             max_connections: default_connections(),
+            max_calls: None,
+            attempts: default_attempts(),
+            breaker: BreakerSettings::default(),
             ca: None,
+            pins: Vec::new(),
         }
     }
 }
 
 fn default_connections() -> u32 {
     64
+}
+
+fn default_attempts() -> u32 {
+    3
 }
 
 /// Takes `10.20.0.0/16`, and a plain address for the range of just that one.
@@ -105,6 +127,8 @@ pub enum Credential {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Timeouts {
+    /// For a free connection, where as many are open as may be.
+    pub wait: Millis,
     /// From looking up the name to an open connection, TLS included.
     pub connect: Millis,
     /// From sending the request to the head of the answer.
@@ -115,7 +139,25 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Millis(2_000), first_byte: Millis(5_000), total: Millis(15_000) }
+        Self { wait: Millis(2_000), connect: Millis(2_000), first_byte: Millis(5_000), total: Millis(15_000) }
+    }
+}
+
+/// When an upstream is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BreakerSettings {
+    /// After how many failures in a row, up to 1,000; with 0 it never is.
+    pub failures: u32,
+    /// How long the first time, 1 ms to 10 min; twice as long each time that it still does not answer.
+    pub pause: Millis,
+    /// How long at the most, 1 ms to 10 min.
+    pub longest_pause: Millis,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self { failures: 7, pause: Millis(1_000), longest_pause: Millis(60_000) }
     }
 }
 
@@ -158,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_binding_is_written_as_it_was_read() {
-        let text = r#"{"address":"https://registry.example:8443/v1","allowAddresses":["10.20.0.0/16","10.30.0.7/32"],"credential":{"type":"oauth2-client-credentials","tokenPath":"/token","clientId":"truc","secret":"registry-client"},"timeouts":{"connect":"1s","firstByte":"2s","total":"4s"},"maxConnections":8}"#;
+        let text = r#"{"address":"https://registry.example:8443/v1","allowAddresses":["10.20.0.0/16","10.30.0.7/32"],"credential":{"type":"oauth2-client-credentials","tokenPath":"/token","clientId":"truc","secret":"registry-client"},"timeouts":{"wait":"1s","connect":"1s","firstByte":"2s","total":"4s"},"maxConnections":8,"maxCalls":9,"attempts":2,"breaker":{"failures":5,"pause":"2s","longestPause":"30s"},"pins":["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]}"#;
         let binding: Binding = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&binding).unwrap(), text);
     }
@@ -169,7 +211,8 @@ mod tests {
             serde_json::from_str(r#"{"address":"http://10.0.0.1","allowAddresses":["10.0.0.1"]}"#).unwrap();
         assert_eq!(binding.timeouts, Timeouts::default());
         assert_eq!(binding.allow_addresses, vec!["10.0.0.1/32".parse().unwrap()]);
-        assert_eq!(binding.max_connections, 64);
+        assert_eq!((binding.max_connections, binding.max_calls, binding.attempts), (64, None, 3));
+        assert_eq!(binding.breaker, BreakerSettings::default());
     }
 
     #[test]
@@ -179,6 +222,8 @@ mod tests {
             (r#"{"address":"a"}"#, "begin it with `http://`"),
             (r#"{"address":"http://a","allowAddresses":["10.0.0.1-9"]}"#, "is not an address range"),
             (r#"{"address":"http://a","timeouts":{"firstbyte":"1s"}}"#, "firstByte"),
+            (r#"{"address":"http://a","breaker":{"after":3}}"#, "longestPause"),
+            (r#"{"address":"https://a","pins":["md5/x"]}"#, "`sha256/`"),
             (
                 r#"{"address":"http://a","credential":{"type":"basic","username":"u","secret":"../x"}}"#,
                 "../x",

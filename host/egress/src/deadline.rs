@@ -28,8 +28,8 @@ enum Whose {
 /// What a call waits for.
 #[derive(Clone, Copy)]
 pub(crate) enum Stage {
-    /// A free place among the upstream's connections.
-    Place,
+    /// A free place among the upstream's connections, for at most this long.
+    Place(Duration),
     /// A token that another call is fetching.
     Token,
     /// An open connection, for at most this long.
@@ -57,8 +57,8 @@ impl Deadline {
         future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, CallError> {
         let stage_ends = match stage {
-            Stage::Connection(most) | Stage::Head(most) => Instant::now() + most,
-            Stage::Place | Stage::Token | Stage::Body => self.at,
+            Stage::Place(most) | Stage::Connection(most) | Stage::Head(most) => Instant::now() + most,
+            Stage::Token | Stage::Body => self.at,
         };
         tokio::time::timeout_at(stage_ends.min(self.at), future).await.map_err(|_| {
             match stage_ends < self.at {
@@ -71,6 +71,11 @@ impl Deadline {
     /// Whether the time is over.
     pub(crate) fn is_over(self) -> bool {
         Instant::now() >= self.at
+    }
+
+    /// Whether anything is left of the time after a wait.
+    pub(crate) fn leaves(self, wait: Duration) -> bool {
+        Instant::now() + wait < self.at
     }
 
     /// Half of the time that is left, for something the call can do without.
@@ -95,7 +100,7 @@ impl Deadline {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stage::Place => f.write_str("all its connections were in use"),
+            Stage::Place(_) => f.write_str("all its connections were in use"),
             Stage::Token => f.write_str("another call was fetching its access token"),
             Stage::Connection(most) => write!(f, "no connection within {most:?}"),
             Stage::Head(most) => write!(f, "no answer within {most:?}"),

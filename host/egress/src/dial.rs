@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::{Host, is_dialable};
-use crate::tls::Tls;
+use crate::tls::{Tls, Trust, UnknownKey, is_distrust, unknown_key};
 use crate::{BindFault, Binding, Resolver};
 
 /// How many of a name's addresses are tried.
@@ -43,8 +43,28 @@ pub(crate) enum DialError {
     Forbidden(IpAddr),
     #[error("connecting failed: {0}")]
     Refused(io::Error),
-    #[error("the TLS handshake failed: {0}")]
+    #[error("the TLS handshake failed: {}", reason(.0))]
     Handshake(io::Error),
+}
+
+fn reason(error: &io::Error) -> String {
+    unknown_key(error).map_or_else(|| error.to_string(), UnknownKey::to_string)
+}
+
+impl DialError {
+    /// Whether the same may go well the next time.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            DialError::Forbidden(_) => false,
+            DialError::Unresolved(_) | DialError::Refused(_) => true,
+            DialError::Handshake(error) => !is_distrust(error),
+        }
+    }
+
+    /// Whether the upstream presented a key that the operator did not pin.
+    pub(crate) fn is_unknown_key(&self) -> bool {
+        matches!(self, DialError::Handshake(error) if unknown_key(error).is_some())
+    }
 }
 
 impl Dialer {
@@ -62,10 +82,12 @@ impl Dialer {
             Host::Ip(ip) if is_allowed(&ranges, *ip) => {}
             Host::Ip(ip) => return Err(BindFault::OutsideRanges { ip: *ip }),
         }
-        let tls = match (address.is_https(), &binding.ca) {
-            (true, ca) => Some(Tls::new(&host, ca.as_deref())?),
-            (false, Some(_)) => return Err(BindFault::CaWithoutTls),
-            (false, None) => None,
+        let trust = Trust { ca: binding.ca.as_deref(), pins: &binding.pins };
+        let tls = match (address.is_https(), &trust) {
+            (true, trust) => Some(Tls::new(&host, trust)?),
+            (false, Trust { ca: Some(_), .. }) => return Err(BindFault::CaWithoutTls),
+            (false, Trust { pins: [], .. }) => None,
+            (false, _) => return Err(BindFault::PinsWithoutTls),
         };
         Ok(Self { host, port: address.port(), ranges, resolver, tls })
     }

@@ -61,6 +61,26 @@ pub enum BindFault {
     /// The number of connections is out of bounds.
     #[error("`maxConnections` is {0}: write a number from 1 to 1024")]
     Connections(u32),
+    /// The number of calls is out of bounds.
+    #[error("`maxCalls` is {0}: write a number from 1 to 1024")]
+    Calls(u32),
+    /// The number of attempts is out of bounds.
+    #[error("`attempts` is {0}: write a number from 1 (nothing is made again) to 5")]
+    Attempts(u32),
+    /// The breaker's number of failures is out of bounds.
+    #[error("`breaker.failures` is {0}: write a number from 0 (it never opens) to 1000")]
+    BreakerFailures(u32),
+    /// A pause of the breaker is out of bounds.
+    #[error("`breaker.{name}` is {value}: write a time from 1ms to 10min")]
+    BreakerPause {
+        /// Which of the pauses.
+        name: &'static str,
+        /// What was set.
+        value: Millis,
+    },
+    /// Pins without TLS.
+    #[error("`pins` is set, but the address begins with `http://`: write `https://`, or leave `pins` out")]
+    PinsWithoutTls,
     /// Certificates without TLS.
     #[error("`ca` is set, but the address begins with `http://`: write `https://`, or leave `ca` out")]
     CaWithoutTls,
@@ -127,7 +147,8 @@ pub enum CallError {
     /// A deadline passed.
     #[error("timeout: {0}")]
     Timeout(String),
-    /// No connection could be made, or no token obtained.
+    /// No connection could be made, or no token obtained; or nothing was sent because the upstream keeps failing, or
+    /// because enough calls are there already.
     #[error("unreachable: {0}")]
     Unreachable(String),
     /// The connection ended, or broke the protocol, before the answer was complete.

@@ -8,10 +8,13 @@
 //! target    method and template allowed? parameters → one encoded segment each; query → encoded
 //! headers   names and values well-formed, none that frames, routes or authenticates
 //! tokens    the OAuth2 access token, where the binding asks for one
+//! standing  not too many of the service's calls at this upstream? a place among its connections
+//! breaker   is it in a state to be asked at all?
 //! pool      a connection that is still open, or
 //! dial      name → addresses → every one inside the binding's ranges? → connect to the checked one → TLS
 //! connection  one HTTP/1.1 exchange, driven by the call itself
-//! link      deadlines, at most one repetition, size limits, what of the answer the connector may see
+//! link      deadlines, size limits, what of the answer the connector may see
+//! retry     once more, if it can do no harm, there is time, and the budget has something left
 //! ```
 //!
 //! What does not live here: how many calls and bytes a connector may spend (sandbox), who may call (identity), and
@@ -19,6 +22,8 @@
 
 mod address;
 mod binding;
+mod breaker;
+mod budget;
 mod connection;
 mod deadline;
 mod dial;
@@ -26,18 +31,25 @@ mod error;
 mod headers;
 mod key;
 mod link;
+mod meters;
+mod pin;
 mod pool;
 mod resolve;
+mod retry;
 mod secrets;
+mod standing;
 mod target;
 mod tls;
 mod tokens;
 mod upstream;
 
 pub use address::{Address, AddressError};
-pub use binding::{Binding, Credential, KeyAlgorithm, KeyBinding, Timeouts};
+pub use binding::{Binding, BreakerSettings, Credential, KeyAlgorithm, KeyBinding, Timeouts};
+pub use breaker::BreakerState;
 pub use error::{BindError, BindFault, CallError};
 pub use key::{Key, KeyError, MAX_MESSAGE};
+pub use pin::{Pin, PinError};
 pub use resolve::{Resolver, Resolving, SystemResolver};
+pub use retry::{Jitter, SystemJitter};
 pub use secrets::{SecretError, SecretRef, Secrets};
-pub use upstream::{Limits, Request, Response, Upstream};
+pub use upstream::{Limits, Request, Response, Surroundings, Upstream, Visit};

@@ -1,10 +1,9 @@
-//! The idle connections of one upstream, and how many there may be in all.
+//! The idle connections of one upstream.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::connection::Connection;
@@ -15,8 +14,8 @@ const MOST_IDLE: usize = 64;
 /// How long a connection is kept while idle; most servers keep theirs longer.
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(20);
 
+#[derive(Default)]
 pub(crate) struct Pool {
-    places: Semaphore,
     idle: Mutex<Idle>,
 }
 
@@ -29,21 +28,6 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(places: u32) -> Arc<Self> {
-        let places = usize::try_from(places).unwrap_or(Semaphore::MAX_PERMITS);
-        Arc::new(Self { places: Semaphore::new(places), idle: Mutex::default() })
-    }
-
-    /// A place among the connections; whoever holds it may have one connection out.
-    pub(crate) fn try_place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.try_acquire().ok()
-    }
-
-    /// Waits for a place. None if there will never be one.
-    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.acquire().await.ok()
-    }
-
     /// A connection that is still open.
     pub(crate) fn take(&self) -> Option<Connection> {
         loop {

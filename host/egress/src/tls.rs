@@ -1,15 +1,28 @@
-//! TLS towards upstreams: rustls on aws-lc-rs, with the system's authorities or the operator's own.
+//! TLS towards upstreams: rustls on aws-lc-rs, with the system's authorities, the operator's own, or pinned keys.
+//!
+//! | set | what the upstream's certificate must be |
+//! |---|---|
+//! | nothing | issued for the address's host, by an authority that this system trusts |
+//! | `ca` | issued for the address's host, by one of these authorities |
+//! | `pins` | for one of these keys; by whom, for which name and until when does not matter, as the key says it all |
+//! | both | both |
 
+use std::io;
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 
-use crate::BindFault;
 use crate::address::Host;
+use crate::{BindFault, Pin};
 
 /// What is needed to make a TCP connection into a TLS one.
 pub(crate) struct Tls {
@@ -17,20 +30,39 @@ pub(crate) struct Tls {
     pub(crate) server: ServerName<'static>,
 }
 
+/// Whom to take for the upstream.
+pub(crate) struct Trust<'a> {
+    /// Authorities (PEM) instead of the system's own.
+    pub(crate) ca: Option<&'a str>,
+    /// Keys of the upstream; none if any key will do.
+    pub(crate) pins: &'a [Pin],
+}
+
 impl Tls {
-    /// Settings for one host, whose name or IP address its certificate must bear.
-    pub(crate) fn new(host: &Host, ca: Option<&str>) -> Result<Self, BindFault> {
+    /// Settings for one host, whose name or IP address its certificate must bear where authorities vouch for it.
+    pub(crate) fn new(host: &Host, trust: &Trust<'_>) -> Result<Self, BindFault> {
         let fault = |error: &dyn std::error::Error| BindFault::Tls(error.to_string());
-        let roots = match ca {
-            Some(pem) => pinned(pem)?,
-            None => native()?,
-        };
         // The provider is named here and not installed for the process: other parts of the process may have their own.
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| fault(&error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .map_err(|error| fault(&error))?;
+        let builder = match (trust.ca, trust.pins) {
+            (ca, []) => builder.with_root_certificates(ca.map_or_else(native, authorities)?),
+            (ca, pins) => {
+                let chain = ca
+                    .map(|pem| {
+                        let roots = Arc::new(authorities(pem)?);
+                        WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+                            .build()
+                            .map_err(|error| BindFault::Ca(error.to_string()))
+                    })
+                    .transpose()?;
+                let verifier = PinnedKey { pins: pins.to_vec(), chain, provider };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            }
+        };
+        let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let server = match host {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| fault(&error))?,
@@ -40,7 +72,80 @@ impl Tls {
     }
 }
 
-fn pinned(pem: &str) -> Result<RootCertStore, BindFault> {
+/// A key that was not pinned.
+#[derive(Debug, thiserror::Error)]
+#[error("its key is {0}, which is none of `pins`; if the upstream has changed its key, add it there")]
+pub(crate) struct UnknownKey(Pin);
+
+/// Whether a handshake failed because the upstream is not whom it should be. That will be the same the next time.
+pub(crate) fn is_distrust(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// The key that was presented instead of a pinned one, if that is why a handshake failed.
+pub(crate) fn unknown_key(error: &io::Error) -> Option<&UnknownKey> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => cause.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// Takes a certificate whose key is pinned. That the other side really has the key is proven by its signature, as always.
+#[derive(Debug)]
+struct PinnedKey {
+    pins: Vec<Pin>,
+    /// What the certificate must satisfy besides.
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PinnedKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(chain) = &self.chain {
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        }
+        let presented = Pin::of(&ParsedCertificate::try_from(end_entity)?.subject_public_key_info());
+        if self.pins.contains(&presented) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::Other(OtherError(Arc::new(UnknownKey(presented)))).into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn authorities(pem: &str) -> Result<RootCertStore, BindFault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|error| BindFault::Ca(error.to_string()))?;

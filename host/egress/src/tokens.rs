@@ -22,7 +22,8 @@ use truc_model::Secret;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::deadline::{Deadline, Stage};
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::retry::Repeat;
 use crate::{CallError, SecretRef};
 
 /// The most bytes of a token endpoint's answer.

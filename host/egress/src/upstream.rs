@@ -9,17 +9,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use http_body_util::Full;
 use tokio::time::Instant;
 use truc_contract::{Method, PathTemplate, UpstreamRule};
-use truc_model::{Handle, Millis};
+use truc_model::{Handle, Millis, ServiceName};
 use zeroize::Zeroizing;
 
 use crate::deadline::Deadline;
 use crate::dial::Dialer;
 use crate::error::Quoted;
-use crate::link::{Answer, Link, Repeat};
-use crate::pool::Pool;
+use crate::link::{Answer, Link};
+use crate::retry::Repeat;
+use crate::standing::{Presence, Standing, share};
 use crate::target::Template;
 use crate::tokens::{self, Tokens};
-use crate::{BindError, BindFault, Binding, CallError, Credential, Resolver, Secrets, Timeouts, headers};
+use crate::{
+    BindError, BindFault, Binding, BreakerSettings, BreakerState, CallError, Credential, Jitter, Resolver,
+    Secrets, Timeouts, headers,
+};
 
 /// The longest time that a binding may set.
 const LONGEST_TIMEOUT: Millis = Millis(600_000);
@@ -27,9 +31,27 @@ const LONGEST_TIMEOUT: Millis = Millis(600_000);
 /// The most connections that a binding may set.
 const MOST_CONNECTIONS: u32 = 1024;
 
+/// The most calls at once that a binding may set.
+const MOST_CALLS: u32 = 1024;
+
+/// The most attempts that a binding may set.
+const MOST_ATTEMPTS: u32 = 5;
+
+/// The most failures in a row that a binding may set.
+const MOST_FAILURES: u32 = 1000;
+
 /// One upstream of one service, ready for calls. Made when settings change; everything that can be known before a
 /// call is known here.
+///
+/// A request may be sent more than once, up to the binding's `attempts`: where no connection could be made or nothing
+/// of it was written; and where its method is idempotent, also where the connection was lost, or the answer was 502,
+/// 503, 504, or 429 with a short `Retry-After`. Never after a timeout, past the deadline, while the breaker is not
+/// closed, or beyond a tenth of the upstream's requests.
 pub struct Upstream {
+    /// What it was made of, to tell whether its successor is the same upstream.
+    binding: Binding,
+    /// How many of the service's calls may be here at once.
+    share: u32,
     templates: Vec<Template>,
     /// What every request carries: host, accepted encodings, a credential that does not change.
     fields: Vec<(HeaderName, HeaderValue)>,
@@ -37,6 +59,29 @@ pub struct Upstream {
     credential: Option<String>,
     tokens: Option<Box<Tokens>>,
     link: Link,
+}
+
+/// What an upstream needs to know of where it stands.
+#[derive(Clone)]
+pub struct Surroundings<'a> {
+    /// The service that it belongs to; for meters and log lines.
+    pub service: &'a ServiceName,
+    /// How many calls of the service run at once.
+    pub concurrency: u32,
+    /// How many upstreams the service has.
+    pub upstreams: usize,
+    /// Where the randomness of waits comes from.
+    pub jitter: Arc<dyn Jitter>,
+    /// The upstream that had the handle before. If its binding was the same, what is known of the upstream stays known:
+    /// breaker, budget and taken places pass on. Idle connections do not, as credentials may be others.
+    pub before: Option<&'a Upstream>,
+}
+
+/// A connector's call at an upstream, which takes one of the places that the upstream may have. It is over when this is
+/// dropped.
+pub struct Visit<'a> {
+    upstream: &'a Upstream,
+    _presence: Presence,
 }
 
 /// One request of a connector.
@@ -88,6 +133,7 @@ impl Upstream {
         binding: &Binding,
         secrets: &Secrets,
         resolver: Arc<dyn Resolver>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Arc<Self>, BindError> {
         let bind = || {
             check(binding)?;
@@ -113,24 +159,59 @@ impl Upstream {
                 }
             }
             let templates = rule.allow.iter().map(|allowed| Template::new(address.base(), allowed)).collect();
+            let same = surroundings.before.filter(|before| before.binding == *binding);
+            let standing = match same {
+                Some(before) => before.link.standing.clone(),
+                None => Standing::new(handle, binding, surroundings),
+            };
             let link = Link {
                 handle: handle.clone(),
                 host,
                 dialer: Dialer::new(binding, resolver)?,
-                pool: Pool::new(binding.max_connections),
+                pool: Arc::default(),
+                standing,
                 timeouts: binding.timeouts,
+                attempts: binding.attempts,
+                jitter: surroundings.jitter.clone(),
             };
-            Ok(Arc::new(Self { templates, fields, credential, tokens, link }))
+            let share = share(surroundings.concurrency, surroundings.upstreams);
+            let share = binding.max_calls.unwrap_or(share);
+            Ok(Arc::new(Self {
+                binding: binding.clone(),
+                share,
+                templates,
+                fields,
+                credential,
+                tokens,
+                link,
+            }))
         };
         bind().map_err(|fault| BindError { kind: "upstream", handle: handle.clone(), fault })
     }
 
-    /// Makes one call and waits for the whole answer. Redirects are answers like any other. Dropping the future ends
-    /// the call and closes its connection.
+    /// Begins a connector's call at this upstream, which may make any number of requests.
     ///
     /// # Errors
-    /// Why there is no answer; see [`CallError`]. What is denied was not sent.
-    pub async fn call(&self, mut request: Request, limits: Limits) -> Result<Response, CallError> {
+    /// As many are here already as may be.
+    pub fn visit(&self) -> Result<Visit<'_>, CallError> {
+        match self.link.standing.enter(self.share) {
+            Some(presence) => Ok(Visit { upstream: self, _presence: presence }),
+            None => {
+                self.link.standing.meters.refused.increment(1);
+                Err(CallError::Unreachable(format!(
+                    "upstream `{}`: {} calls are waiting for it, as many as may be at once",
+                    self.link.handle, self.share
+                )))
+            }
+        }
+    }
+
+    /// How its breaker stands.
+    pub fn breaker(&self) -> BreakerState {
+        self.link.standing.breaker.state()
+    }
+
+    async fn call(&self, mut request: Request, limits: Limits) -> Result<Response, CallError> {
         let template = self.template(&request)?;
         let body = Bytes::from(request.body.take().unwrap_or_default());
         let total = self.link.timeouts.total.as_duration();
@@ -223,6 +304,17 @@ impl fmt::Debug for Upstream {
     }
 }
 
+impl Visit<'_> {
+    /// Makes one request and waits for the whole answer. Redirects are answers like any other. Dropping the future ends
+    /// the request and closes its connection.
+    ///
+    /// # Errors
+    /// Why there is no answer; see [`CallError`]. What is denied was not sent.
+    pub async fn call(&self, request: Request, limits: Limits) -> Result<Response, CallError> {
+        self.upstream.call(request, limits).await
+    }
+}
+
 /// What a credential becomes.
 enum Proof {
     /// A field that is the same in every request.
@@ -272,11 +364,26 @@ fn proof(credential: &Credential, secrets: &Secrets) -> Result<Proof, BindFault>
 }
 
 fn check(binding: &Binding) -> Result<(), BindFault> {
-    let Timeouts { connect, first_byte, total } = binding.timeouts;
-    for (name, value) in [("connect", connect), ("firstByte", first_byte), ("total", total)] {
+    let Timeouts { wait, connect, first_byte, total } = binding.timeouts;
+    for (name, value) in [("wait", wait), ("connect", connect), ("firstByte", first_byte), ("total", total)] {
         if !(1..=LONGEST_TIMEOUT.0).contains(&value.0) {
             return Err(BindFault::Timeout { name, value });
         }
+    }
+    let BreakerSettings { failures, pause, longest_pause } = binding.breaker;
+    for (name, value) in [("pause", pause), ("longestPause", longest_pause)] {
+        if !(1..=LONGEST_TIMEOUT.0).contains(&value.0) {
+            return Err(BindFault::BreakerPause { name, value });
+        }
+    }
+    if failures > MOST_FAILURES {
+        return Err(BindFault::BreakerFailures(failures));
+    }
+    if !(1..=MOST_ATTEMPTS).contains(&binding.attempts) {
+        return Err(BindFault::Attempts(binding.attempts));
+    }
+    if let Some(calls) = binding.max_calls.filter(|calls| !(1..=MOST_CALLS).contains(calls)) {
+        return Err(BindFault::Calls(calls));
     }
     match binding.max_connections {
         1..=MOST_CONNECTIONS => Ok(()),

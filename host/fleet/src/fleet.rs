@@ -542,8 +542,10 @@ impl Fleet {
         };
         let snapshot = self.snapshot.load();
         let before = snapshot.revision(name);
-        let mut environment =
-            binder.bind(name, number, program.manifest(), settings).map_err(FleetError::Settings)?;
+        let environment_before = before.map(|revision| &*revision.environment);
+        let mut environment = binder
+            .bind(name, number, program.manifest(), settings, environment_before)
+            .map_err(FleetError::Settings)?;
         // What one connector put into the cache is not for another, and a cache keeps the size it was made with.
         let same = |before: &&Arc<Revision>| {
             before.connector() == program.digest()

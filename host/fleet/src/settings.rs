@@ -8,7 +8,7 @@ use std::sync::Arc;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use truc_contract::{ConfigValue, Manifest};
-use truc_egress::{Binding, Key, KeyBinding, Resolver, Secrets, Upstream};
+use truc_egress::{Binding, Key, KeyBinding, Resolver, Secrets, Surroundings, SystemJitter, Upstream};
 use truc_model::{Clock, ConnectorName, Handle, Limits, LimitsPatch, ServiceName};
 use truc_sandbox::{Cache, Environment};
 
@@ -85,16 +85,26 @@ pub(crate) struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    /// Checks the settings against the manifest and makes the connector's environment of them.
+    /// Checks the settings against the manifest and makes the connector's environment of them. Upstreams that the
+    /// environment before was bound to in the same way pass on what is known of them.
     pub(crate) fn bind(
         &self,
         service: &ServiceName,
         revision: u32,
         manifest: &Manifest,
         settings: &ServiceSettings,
+        before: Option<&Environment>,
     ) -> Result<Environment, Vec<SettingFault>> {
         let mut faults = Faults(Vec::new());
-        let upstreams = self.upstreams(manifest, settings, &mut faults);
+        let limits = Limits::default().with(&manifest.limits).with(&settings.limits);
+        let surroundings = Surroundings {
+            service,
+            concurrency: limits.concurrency,
+            upstreams: manifest.upstreams.len(),
+            jitter: Arc::new(SystemJitter),
+            before: None,
+        };
+        let upstreams = self.upstreams(manifest, settings, &surroundings, before, &mut faults);
         let keys = self.keys(manifest, settings, &mut faults);
         let config = config(manifest, settings, &mut faults);
         for (field, value, ceiling) in settings.limits.above(&Limits::ceilings()) {
@@ -110,7 +120,6 @@ impl Binder<'_> {
         if !faults.0.is_empty() {
             return Err(faults.0);
         }
-        let limits = Limits::default().with(&manifest.limits).with(&settings.limits);
         Ok(Environment {
             service: service.clone(),
             revision,
@@ -127,6 +136,8 @@ impl Binder<'_> {
         &self,
         manifest: &Manifest,
         settings: &ServiceSettings,
+        surroundings: &Surroundings<'_>,
+        before: Option<&Environment>,
         faults: &mut Faults,
     ) -> BTreeMap<Handle, Arc<Upstream>> {
         faults.check_handles("bindings", settings.bindings.keys(), manifest.upstreams.keys());
@@ -140,7 +151,9 @@ impl Binder<'_> {
                 );
                 continue;
             };
-            match Upstream::bind(handle, rule, binding, self.secrets, self.resolver.clone()) {
+            let before = before.and_then(|before| before.upstreams.get(handle)).map(|before| &**before);
+            let surroundings = Surroundings { before, ..surroundings.clone() };
+            match Upstream::bind(handle, rule, binding, self.secrets, self.resolver.clone(), &surroundings) {
                 Ok(upstream) => {
                     upstreams.insert(handle.clone(), upstream);
                 }

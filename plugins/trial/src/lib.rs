@@ -1,6 +1,8 @@
 //! The connector that tests run: it echoes values of every type, uses every power, and does everything a connector can
 //! do wrong when it is asked to.
 
+mod aim;
+
 use std::hint::black_box;
 use std::time::Duration;
 

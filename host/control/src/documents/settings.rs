@@ -51,8 +51,24 @@ pub struct Binding {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1024, default = 64)]
     pub max_connections: u32,
+    /// The most calls of the service that are at this upstream at once. Where it is left out: as many as run at once, or
+    /// three quarters of them where the service has other upstreams.
+    #[schema(minimum = 1, maximum = 1024)]
+    pub max_calls: Option<u32>,
+    /// How often a request is sent at the most; with 1 nothing is made again.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 5, default = 3)]
+    pub attempts: u32,
+    /// When the upstream is left alone.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
     /// The certificates (PEM) that the upstream's certificate must lead to, instead of the system's own.
     pub ca: Option<String>,
+    /// The keys of which the upstream's certificate must bear one: `sha256/` and the digest in base64. Without `ca`
+    /// nothing else about the certificate matters.
+    #[serde(default)]
+    #[schema(example = json!(["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]))]
+    pub pins: Vec<String>,
 }
 
 /// How Trục makes itself known to an upstream. The secret itself is a file in the secrets directory.
@@ -96,6 +112,9 @@ pub enum Credential {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Timeouts {
+    /// For a free connection.
+    #[schema(default = "2s")]
+    pub wait: String,
     /// From looking up the name to an open connection.
     #[schema(default = "2s")]
     pub connect: String,
@@ -105,6 +124,21 @@ pub struct Timeouts {
     /// The whole call.
     #[schema(default = "15s")]
     pub total: String,
+}
+
+/// When an upstream is left alone, and for how long; times are written with a unit: `1s`, `1min`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BreakerSettings {
+    /// After how many failures in a row; with 0 it never is.
+    #[schema(maximum = 1000, default = 7)]
+    pub failures: u32,
+    /// How long the first time; twice as long each time that it still does not answer.
+    #[schema(default = "1s")]
+    pub pause: String,
+    /// How long at the most.
+    #[schema(default = "1min")]
+    pub longest_pause: String,
 }
 
 /// A configuration value.
@@ -211,9 +245,13 @@ mod tests {
                 "address": "https://registry.example:8443/v1",
                 "allowAddresses": ["10.20.0.0/16"],
                 "credential": credential,
-                "timeouts": { "connect": "1s", "firstByte": "2s", "total": "4s" },
+                "timeouts": { "wait": "1s", "connect": "1s", "firstByte": "2s", "total": "4s" },
                 "maxConnections": 8,
-                "ca": "-----BEGIN CERTIFICATE-----"
+                "maxCalls": 9,
+                "attempts": 2,
+                "breaker": { "failures": 5, "pause": "2s", "longestPause": "30s" },
+                "ca": "-----BEGIN CERTIFICATE-----",
+                "pins": ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
             } },
             "config": { "a": true, "b": 1, "c": "x", "d": ["x"] },
             "keys": {
@@ -312,9 +350,12 @@ mod tests {
         let written = serde_json::to_value(binding).unwrap();
         let described = serde_json::to_value(Binding::schema()).unwrap();
         assert_eq!(described["properties"]["maxConnections"]["default"], written["maxConnections"]);
-        let timeouts = serde_json::to_value(Timeouts::schema()).unwrap();
-        for (name, value) in written["timeouts"].as_object().unwrap() {
-            assert_eq!(timeouts["properties"][name]["default"], *value, "{name}");
+        assert_eq!(described["properties"]["attempts"]["default"], written["attempts"]);
+        for (part, schema) in [("timeouts", Timeouts::schema()), ("breaker", BreakerSettings::schema())] {
+            let schema = serde_json::to_value(schema).unwrap();
+            for (name, value) in written[part].as_object().unwrap() {
+                assert_eq!(schema["properties"][name]["default"], *value, "{name}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use truc_egress::{BindFault, Binding, CallError};
+use truc_egress::{BindFault, Binding, CallError, Pin};
 
 use crate::site::{Act, Names, NoNames, Site, answer, bind, call, ok, request};
 
@@ -139,6 +139,23 @@ async fn bindings_are_checked_before_anything_is_called() {
         fault(&|binding| binding.timeouts.total.0 = 600_001),
         BindFault::Timeout { name: "total", .. }
     ));
+    assert!(matches!(fault(&|binding| binding.timeouts.wait.0 = 0), BindFault::Timeout { name: "wait", .. }));
+    for attempts in [0, 6] {
+        assert!(matches!(fault(&|binding| binding.attempts = attempts), BindFault::Attempts(_)));
+    }
+    for calls in [0, 1025] {
+        assert!(matches!(fault(&|binding| binding.max_calls = Some(calls)), BindFault::Calls(_)));
+    }
+    assert!(matches!(fault(&|binding| binding.breaker.failures = 1001), BindFault::BreakerFailures(1001)));
+    assert!(matches!(
+        fault(&|binding| binding.breaker.pause.0 = 0),
+        BindFault::BreakerPause { name: "pause", .. }
+    ));
+    assert!(matches!(
+        fault(&|binding| binding.breaker.longest_pause.0 = 600_001),
+        BindFault::BreakerPause { name: "longestPause", .. }
+    ));
     assert!(matches!(fault(&|binding| binding.ca = Some(String::new())), BindFault::CaWithoutTls));
+    assert!(matches!(fault(&|binding| binding.pins = vec![Pin::of(b"key")]), BindFault::PinsWithoutTls));
     assert_eq!(site.connections(), 0);
 }

@@ -3,7 +3,7 @@
 use truc_egress::{CallError, Limits};
 use truc_model::Bytes;
 
-use crate::site::{Act, HANDLE, Site, answer, call, ok, pair, request, roomy};
+use crate::site::{Act, HANDLE, Site, answer, call, call_within, ok, pair, request, roomy};
 
 #[tokio::test]
 async fn a_request_arrives_as_it_was_meant_and_nothing_else_does() {
@@ -161,8 +161,16 @@ async fn bodies_end_at_the_limit() {
     let upstream = site.upstream(&paths);
     for path in paths {
         let limit = |max_body| Limits { max_body: Bytes(max_body), ..roomy() };
-        assert_eq!(upstream.call(request(path), limit(8)).await.unwrap().body, b"12345678", "{path}");
-        assert_eq!(upstream.call(request(path), limit(7)).await, Err(CallError::TooLarge(7)), "{path}");
+        assert_eq!(
+            call_within(&upstream, request(path), limit(8)).await.unwrap().body,
+            b"12345678",
+            "{path}"
+        );
+        assert_eq!(
+            call_within(&upstream, request(path), limit(7)).await,
+            Err(CallError::TooLarge(7)),
+            "{path}"
+        );
     }
 }
 

@@ -112,7 +112,7 @@ async fn what_is_harmless_to_repeat_is_repeated_once_when_a_kept_connection_fail
         _ => Act::SayAndClose(Vec::new()),
     })
     .await;
-    let upstream = site.upstream(&["GET /"]);
+    let upstream = site.upstream_with(&["GET /"], |binding| binding.attempts = 2);
     call(&upstream, request("GET /")).await.unwrap();
     call(&upstream, request("GET /")).await.unwrap();
     let connections: Vec<_> = site.requests().iter().map(|request| request.connection).collect();
@@ -140,9 +140,9 @@ async fn what_may_have_an_effect_twice_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_failure_of_a_new_connection_is_not_repeated() {
+async fn nothing_is_repeated_where_the_operator_wants_it_so() {
     let site = Site::start(|_| Act::SayAndClose(Vec::new())).await;
-    let upstream = site.upstream(&["GET /"]);
+    let upstream = site.upstream_with(&["GET /"], |binding| binding.attempts = 1);
     assert!(matches!(call(&upstream, request("GET /")).await, Err(CallError::Interrupted(_))));
     assert_eq!(site.requests().len(), 1);
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use truc_egress::{CallError, Limits, Resolver, Resolving};
 use truc_model::Millis;
 
-use crate::site::{Act, Names, NoNames, Site, bind, call, ok, request, roomy};
+use crate::site::{Act, Names, NoNames, Site, bind, call, call_within, ok, request, roomy};
 
 /// A resolver that never answers.
 struct Silent;
@@ -101,7 +101,7 @@ async fn the_calls_own_deadline_comes_first() {
         let upstream = site.upstream(&["GET /"]);
         let start = Instant::now();
         let limits = Limits { deadline: start + Duration::from_millis(300), ..roomy() };
-        timed_out(upstream.call(request("GET /"), limits).await, "the call's own deadline passed");
+        timed_out(call_within(&upstream, request("GET /"), limits).await, "the call's own deadline passed");
         took(start, Duration::from_millis(300));
     }
 }
@@ -113,7 +113,7 @@ async fn nothing_is_sent_after_the_deadline() {
     call(&upstream, request("POST /")).await.unwrap();
     let start = Instant::now();
     timed_out(
-        upstream.call(request("POST /"), Limits { deadline: start, ..roomy() }).await,
+        call_within(&upstream, request("POST /"), Limits { deadline: start, ..roomy() }).await,
         "deadline passed",
     );
     took(start, Duration::ZERO);
@@ -137,7 +137,7 @@ async fn a_place_that_never_becomes_free() {
     site.until_open(1).await;
     let start = Instant::now();
     let limits = Limits { deadline: start + Duration::from_secs(1), ..roomy() };
-    timed_out(upstream.call(request("GET /"), limits).await, "all its connections were in use");
+    timed_out(call_within(&upstream, request("GET /"), limits).await, "all its connections were in use");
     took(start, Duration::from_secs(1));
     timed_out(first.await.unwrap(), "not complete within 10s");
 }

@@ -6,12 +6,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod addresses;
+mod breaker;
+mod bulkhead;
 mod calls;
 mod connections;
 mod credentials;
 mod deadlines;
 mod fields;
+mod pins;
+mod rebinding;
+mod retries;
 mod site;
+mod spelled;
+mod spellings;
+mod strict;
 mod targets;
 mod tls;
 mod tokens;

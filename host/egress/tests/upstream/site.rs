@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use truc_contract::{Allowed, Method, UpstreamRule};
 use truc_egress::{
-    BindError, Binding, CallError, Limits, Request, Resolver, Resolving, Response, Secrets, Upstream,
+    BindError, Binding, CallError, Jitter, Limits, Request, Resolver, Resolving, Response, Secrets,
+    Surroundings, Upstream,
 };
-use truc_model::Bytes;
+use truc_model::{Bytes, ServiceName};
 
 /// What a site does with a request.
 pub(crate) enum Act {
@@ -199,10 +200,66 @@ pub(crate) fn bind_with_secret(
     resolver: impl Resolver,
     secret: &str,
 ) -> Result<Arc<Upstream>, BindError> {
+    bind_in(allow, binding, Arc::new(resolver), secret, |_| {})
+}
+
+/// Binds what had another revision before.
+pub(crate) fn bind_after(allow: &[&str], binding: &Binding, before: &Upstream) -> Arc<Upstream> {
+    let dir = secrets(SECRET);
+    let service = "service".parse().unwrap();
+    let surroundings = Surroundings { before: Some(before), ..alone(&service) };
+    let secrets = Secrets::open(dir.path()).unwrap();
+    let handle = HANDLE.parse().unwrap();
+    Upstream::bind(&handle, &rule(allow), binding, &secrets, Arc::new(NoNames), &surroundings).unwrap()
+}
+
+/// Binds one of several upstreams of a service that may have so many calls at once.
+pub(crate) fn bind_among(
+    allow: &[&str],
+    binding: &Binding,
+    concurrency: u32,
+    upstreams: usize,
+) -> Arc<Upstream> {
+    let change = |surroundings: &mut Surroundings<'_>| {
+        (surroundings.concurrency, surroundings.upstreams) = (concurrency, upstreams);
+    };
+    bind_in(allow, binding, Arc::new(NoNames), SECRET, change).unwrap()
+}
+
+fn bind_in(
+    allow: &[&str],
+    binding: &Binding,
+    resolver: Arc<dyn Resolver>,
+    secret: &str,
+    change: impl FnOnce(&mut Surroundings<'_>),
+) -> Result<Arc<Upstream>, BindError> {
+    let dir = secrets(secret);
+    let service = "service".parse().unwrap();
+    let mut surroundings = alone(&service);
+    change(&mut surroundings);
+    let secrets = Secrets::open(dir.path()).unwrap();
+    Upstream::bind(&HANDLE.parse().unwrap(), &rule(allow), binding, &secrets, resolver, &surroundings)
+}
+
+/// A directory with one secret.
+fn secrets(secret: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("key"), format!("{secret}\n")).unwrap();
-    let secrets = Secrets::open(dir.path()).unwrap();
-    Upstream::bind(&HANDLE.parse().unwrap(), &rule(allow), binding, &secrets, Arc::new(resolver))
+    dir
+}
+
+/// The surroundings of an upstream that has its service for itself.
+fn alone(service: &ServiceName) -> Surroundings<'_> {
+    Surroundings { service, concurrency: 64, upstreams: 1, jitter: Arc::new(Steady), before: None }
+}
+
+/// No randomness: every wait is as long as it may be.
+pub(crate) struct Steady;
+
+impl Jitter for Steady {
+    fn up_to(&self, most: Duration) -> Duration {
+        most
+    }
 }
 
 fn rule(allow: &[&str]) -> UpstreamRule {
@@ -277,7 +334,15 @@ pub(crate) fn roomy() -> Limits {
 }
 
 pub(crate) async fn call(upstream: &Upstream, request: Request) -> Result<Response, CallError> {
-    upstream.call(request, roomy()).await
+    call_within(upstream, request, roomy()).await
+}
+
+pub(crate) async fn call_within(
+    upstream: &Upstream,
+    request: Request,
+    limits: Limits,
+) -> Result<Response, CallError> {
+    upstream.visit()?.call(request, limits).await
 }
 
 /// A plain answer.

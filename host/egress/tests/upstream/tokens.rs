@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, advance};
 use truc_egress::{BindFault, CallError, Credential, Limits, Upstream};
 
-use crate::site::{Act, NoNames, Received, SECRET, Site, answer, bind, call, ok, request, roomy};
+use crate::site::{
+    Act, NoNames, Received, SECRET, Site, answer, bind, call, call_within, ok, request, roomy,
+};
 
 /// A site with a token endpoint. `token` decides about the n-th request for one, from 0; everything else wants a
 /// token and is answered with it.
@@ -36,6 +38,7 @@ impl Issuer {
         let upstream = site.upstream_with(&["GET /", "POST /"], |binding| {
             binding.address = format!("http://{}/base", site.address).parse().unwrap();
             binding.credential = Some(credential("/oauth/token"));
+            binding.attempts = 1;
         });
         Self { site, upstream, fetched }
     }
@@ -174,7 +177,7 @@ async fn renewing_leaves_time_for_the_call_itself() {
     advance(Duration::from_secs(975)).await;
     let start = Instant::now();
     let limits = Limits { deadline: start + Duration::from_secs(2), ..roomy() };
-    let response = issuer.upstream.call(request("GET /"), limits).await.unwrap();
+    let response = call_within(&issuer.upstream, request("GET /"), limits).await.unwrap();
     assert_eq!((response.body.as_slice(), start.elapsed().as_secs()), (&b"Bearer t0"[..], 1));
 }
 
@@ -190,7 +193,7 @@ async fn a_call_without_time_fails_alone() {
     let hurried = tokio::spawn({
         let issuer = issuer.clone();
         let limits = Limits { deadline: Instant::now() + Duration::from_secs(1), ..roomy() };
-        async move { issuer.upstream.call(request("GET /"), limits).await }
+        async move { call_within(&issuer.upstream, request("GET /"), limits).await }
     });
     while issuer.fetched() < 1 {
         tokio::task::yield_now().await;
@@ -265,7 +268,7 @@ async fn a_token_endpoint_that_never_answers_is_a_timeout() {
     }
     // One that waits for the first keeps to its own time.
     let limits = Limits { deadline: Instant::now() + Duration::from_secs(1), ..roomy() };
-    let Err(CallError::Timeout(text)) = issuer.upstream.call(request("GET /"), limits).await else {
+    let Err(CallError::Timeout(text)) = call_within(&issuer.upstream, request("GET /"), limits).await else {
         panic!()
     };
     assert!(text.contains("another call was fetching its access token"), "{text}");

@@ -1,9 +1,13 @@
 //! `truc:connector/upstream`: calls by handle; the number of calls is bounded here, everything else in `truc-egress`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use truc_contract::Method;
-use truc_egress::{CallError, Limits, Request, Response};
+use truc_egress::{CallError, Limits, Request, Response, Upstream, Visit};
 
+use super::Environment;
 use super::bindings::truc::connector::upstream::{
     Error, Host, Method as WitMethod, Request as WitRequest, Response as WitResponse,
 };
@@ -15,25 +19,55 @@ const MAX_AT_ONCE: usize = 16;
 impl Host for Call {
     async fn call(&mut self, request: WitRequest) -> Result<WitResponse, Error> {
         self.count()?;
-        self.send(request).await
+        let upstream = find(&self.environment, &request.upstream)?;
+        self.send(&upstream.visit()?, request).await
     }
 
     async fn call_all(&mut self, requests: Vec<WitRequest>) -> Vec<Result<WitResponse, Error>> {
-        let counted: Vec<Result<WitRequest, Error>> = requests
+        let environment = self.environment.clone();
+        let mut visits = BTreeMap::new();
+        let ready: Vec<_> = requests
             .into_iter()
             .enumerate()
-            .map(|(index, request)| match index {
-                0..MAX_AT_ONCE => self.count().map(|()| request),
-                _ => Err(Error::Exhausted(format!("at most {MAX_AT_ONCE} requests go at once"))),
+            .map(|(index, request)| {
+                if index >= MAX_AT_ONCE {
+                    return Err(Error::Exhausted(format!("at most {MAX_AT_ONCE} requests go at once")));
+                }
+                self.count()?;
+                Ok((visit(&environment, &mut visits, &request.upstream)?, request))
             })
             .collect();
         let call = &*self;
-        join_all(counted.into_iter().map(async |request| match request {
-            Ok(request) => call.send(request).await,
-            Err(error) => Err(error),
+        join_all(ready.into_iter().map(async |ready| {
+            let (visit, request) = ready?;
+            call.send(&visit, request).await
         }))
         .await
     }
+}
+
+/// An upstream by the handle that the connector gives.
+fn find<'e>(environment: &'e Environment, handle: &str) -> Result<&'e Upstream, Error> {
+    environment.upstreams.get(handle).map(|upstream| &**upstream).ok_or_else(|| {
+        Error::Denied(format!(
+            "the manifest declares no upstream {:?}; declare it under [upstreams] and have the operator bind it",
+            handle.chars().take(80).collect::<String>()
+        ))
+    })
+}
+
+/// The visit to an upstream: the same one for all requests that go at once, as they are one call's.
+fn visit<'e>(
+    environment: &'e Environment,
+    visits: &mut BTreeMap<String, Arc<Visit<'e>>>,
+    handle: &str,
+) -> Result<Arc<Visit<'e>>, Error> {
+    if let Some(visit) = visits.get(handle) {
+        return Ok(visit.clone());
+    }
+    let visit = Arc::new(find(environment, handle)?.visit()?);
+    visits.insert(handle.to_owned(), visit.clone());
+    Ok(visit)
 }
 
 impl Call {
@@ -46,14 +80,8 @@ impl Call {
         Ok(())
     }
 
-    async fn send(&self, request: WitRequest) -> Result<WitResponse, Error> {
+    async fn send(&self, visit: &Visit<'_>, request: WitRequest) -> Result<WitResponse, Error> {
         let limits = &self.environment.limits;
-        let Some(upstream) = self.environment.upstreams.get(request.upstream.as_str()) else {
-            return Err(Error::Denied(format!(
-                "the manifest declares no upstream {:?}; declare it under [upstreams] and have the operator bind it",
-                request.upstream.chars().take(80).collect::<String>()
-            )));
-        };
         if let Some(body) = &request.body
             && body.len() > limits.upstream_bytes.as_usize()
         {
@@ -68,7 +96,7 @@ impl Call {
             headers: request.headers,
             body: request.body,
         };
-        upstream.call(request, bounds).await.map(WitResponse::from).map_err(Error::from)
+        visit.call(request, bounds).await.map(WitResponse::from).map_err(Error::from)
     }
 }
 
