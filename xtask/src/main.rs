@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod connectors;
 mod demo;
+mod engine;
 mod host;
 mod http;
 mod interop;
@@ -32,8 +33,8 @@ enum Command {
     Demo(demo::Options),
     /// Open the documentation pages in Chromium, call operations from them, and leave pictures in target/pages/.
     Pages,
-    /// Run the whole test suite: format, dependencies, connectors, lints, tests, the checked demo, the pages,
-    /// outside tools, attacks.
+    /// Run the whole test suite: format, dependencies, the engine's age, connectors, lints, tests, the checked demo,
+    /// the pages, outside tools, attacks.
     Test,
     /// Let outside tools use a running host: an OpenAPI linter, generated clients, a property-based tester.
     Interop,

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::steps::{Outcome, Steps};
 use crate::workspace::{Workspace, output, progress, run};
-use crate::{attack, connectors, demo, interop, tools};
+use crate::{attack, connectors, demo, engine, interop, tools};
 
 /// Runs the whole suite.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         Ok(String::new())
     });
     steps.step("dependencies", || dependencies(workspace));
+    steps.step("engine", || engine::check(workspace));
     let built = steps.step("connectors", || {
         let built = connectors::build(workspace, &connectors::Options::default())?;
         connectors::report(workspace, &built);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 use wit_parser::decoding::DecodedWasm;
 use wit_parser::{FunctionKind, PackageId, Resolve, Type as WitType, TypeDefKind, WorldItem};
 
@@ -17,6 +17,19 @@ use crate::sources::{ContractText, MAX_CONTRACT};
 pub const MANIFEST_SECTION: &str = "truc:manifest";
 /// The custom section that holds the contract's text: a JSON array of `[file name, text]`.
 pub const WIT_SECTION: &str = "truc:wit";
+
+/// What a connector's code may use of WebAssembly: what the engine has switched on, and no more. All else is refused here,
+/// so that neither the readers of this room nor the compiler meet it.
+const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::COMPONENT_MODEL);
 
 /// A component as read, before compilation.
 #[derive(Debug, Clone)]
@@ -77,7 +90,8 @@ impl Component {
     /// Reads a component by the contract it brings.
     ///
     /// # Errors
-    /// The first thing that keeps it from being a connector, in the order: form, imports, manifest, contract, exports.
+    /// The first thing that keeps it from being a connector, in the order: form, imports, manifest, contract, code,
+    /// exports.
     pub fn read(bytes: &[u8]) -> Result<Self, ComponentError> {
         Self::govern(bytes, None)
     }
@@ -123,6 +137,7 @@ impl Component {
                 reason: format!("the component brings the contract {}", contract.id),
             });
         }
+        check_code(bytes)?;
         check_exports(bytes, &text, &contract)?;
         Ok(Self { manifest, manifest_text, text, contract, imports: outline.imports })
     }
@@ -217,6 +232,12 @@ fn text_section(section: &'static str, bytes: Option<&[u8]>) -> Result<String, C
     let missing = |reason: &str| ComponentError::Section { section, reason: reason.to_owned() };
     let bytes = bytes.ok_or_else(|| missing("it is missing"))?;
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| missing("it is not UTF-8"))
+}
+
+/// Whether all of its code is valid WebAssembly that uses nothing but [`FEATURES`].
+fn check_code(bytes: &[u8]) -> Result<(), ComponentError> {
+    let valid = Validator::new_with_features(FEATURES).validate_all(bytes);
+    valid.map(drop).map_err(|error| ComponentError::Malformed(error.to_string()))
 }
 
 /// Whether the component really exports what its contract says.

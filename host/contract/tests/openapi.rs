@@ -209,6 +209,7 @@ fn met_by(code: Code) -> MetBy {
         Code::Abandoned
         | Code::ComponentMalformed
         | Code::ComponentTooLarge
+        | Code::ComponentTooCostly
         | Code::ImportRefused
         | Code::ManifestInvalid
         | Code::ContractMismatch

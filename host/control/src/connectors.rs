@@ -37,12 +37,12 @@ struct ConnectorPath {
 }
 
 problems!(PublishProblems: ComponentMalformed, ImportRefused, ManifestInvalid, ContractMismatch, ContractInvalid,
-    ContractBreaking, ContractVersionBackwards, ComponentTooLarge, NameTaken, UnsupportedMediaType, MalformedRequest, RequestTimeout);
+    ContractBreaking, ContractVersionBackwards, ComponentTooLarge, ComponentTooCostly, NameTaken, UnsupportedMediaType, MalformedRequest, RequestTimeout);
 problems!(GetProblems: InvalidRequest, ItemNotFound);
 
 /// Publish a component
 ///
-/// It is read, checked, compiled and kept; it serves nothing until a service uses it. It must satisfy the published
+/// It is read, checked, compiled by a process of its own within bounds of memory and time, and kept; it serves nothing until a service uses it. It must satisfy the published
 /// contract that its manifest names; where that is not published, the contract it brings is proposed. Publishing the same bytes again
 /// changes nothing. A published version never changes.
 #[utoipa::path(

@@ -106,6 +106,7 @@ impl FleetError {
     pub fn problem(&self) -> Problem {
         let text = self.to_string();
         match self {
+            FleetError::Load(LoadError::Compiler(_)) => Problem::new(Code::Internal, ""),
             FleetError::Load(error) => Problem::new(load_code(error), text),
             FleetError::VersionTaken { .. } => Problem::new(Code::NameTaken, text),
             FleetError::Contract(_) => Problem::new(Code::ContractInvalid, text),
@@ -141,6 +142,8 @@ fn load_code(error: &LoadError) -> Code {
     match error {
         LoadError::TooLarge(_) => Code::ComponentTooLarge,
         LoadError::Engine(_) => Code::ComponentMalformed,
+        LoadError::TooCostly(_) => Code::ComponentTooCostly,
+        LoadError::Compiler(_) => Code::Internal,
         LoadError::Types(_) => Code::ContractMismatch,
         LoadError::Component(error) => match error {
             ComponentError::Malformed(_) => Code::ComponentMalformed,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt, stream};
 use semver::Version;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -49,10 +50,10 @@ pub struct Parts {
 pub struct Fleet {
     parts: Parts,
     snapshot: ArcSwap<Snapshot>,
-    /// Programs by connector and contract, so that a connector that serves twice is loaded once; one is compiled at a
-    /// time.
+    /// Programs by connector and contract, so that a connector that serves twice is loaded once.
     programs: Mutex<HashMap<ProgramKey, Arc<Program>>>,
-    /// Held while a contract is checked against those that are published, and entered.
+    /// Held while a contract is checked against those that are published, and entered; not while something is compiled,
+    /// unless the contract of a connector is published meanwhile.
     contracts: Mutex<()>,
     /// Held while a change is written and put in force, never while something is compiled. The data plane takes neither.
     change: Mutex<()>,
@@ -60,6 +61,9 @@ pub struct Fleet {
 
 /// The digests of a component and of the text of the contract that governs it.
 type ProgramKey = (Digest, Digest);
+
+/// Services that are brought back at once when a host starts.
+const RESTORED_AT_ONCE: usize = 4;
 
 /// Who is said to have published contracts that services used before contracts were published.
 const UPGRADE: &str = "upgrade";
@@ -117,15 +121,24 @@ impl Fleet {
             change: Mutex::new(()),
         };
         fleet.adopt(&active).await?;
-        for row in active {
-            let service = row.service.clone();
-            let restored = fleet.restore(row).await;
-            restored.map_err(|cause| FleetError::Restore {
-                service: service.to_string(),
-                cause: Box::new(cause),
-            })?;
-        }
+        fleet.bring_back(&active).await?;
         Ok(fleet)
+    }
+
+    /// Puts active revisions in force. Several are loaded at once, as each waits: for the disk, and where its artifact is
+    /// not there, for its compiler.
+    async fn bring_back(&self, active: &[RevisionRow]) -> Result<(), FleetError> {
+        let failed = |row: &RevisionRow, cause| FleetError::Restore {
+            service: row.service.to_string(),
+            cause: Box::new(cause),
+        };
+        let loading = active.iter().map(|row| async move { (row, self.active_program(row).await) });
+        let mut loaded = std::pin::pin!(stream::iter(loading).buffered(RESTORED_AT_ONCE));
+        while let Some((row, program)) = loaded.next().await {
+            let program = program.map_err(|cause| failed(row, cause))?;
+            self.restore(row, program).map_err(|cause| failed(row, cause))?;
+        }
+        Ok(())
     }
 
     /// The snapshot in force. Cheap, without a lock.
@@ -152,11 +165,16 @@ impl Fleet {
         if bytes.len() > MAX_COMPONENT_BYTES {
             return Err(LoadError::TooLarge(bytes.len()).into());
         }
-        let _one_at_a_time = self.contracts.lock().await;
-        let mut programs = self.programs.lock().await;
         let id = Component::contract_named_by(&bytes).map_err(LoadError::from)?;
         let published = self.registry().published(&id).await?;
-        let (program, bytes) = self.load(bytes, published.clone()).await?;
+        let was_published = published.is_some();
+        let (mut program, mut bytes) = self.load(bytes, published).await?;
+        let _one_at_a_time = self.contracts.lock().await;
+        let published = self.registry().published(&id).await?;
+        // While it was compiled, which nobody has to wait for, somebody may have published its contract.
+        if !was_published && published.is_some() {
+            (program, bytes) = self.load(bytes, published.clone()).await?;
+        }
         let text = program.contract_text();
         let contract_state = match published {
             Some(_) => ContractState::Published,
@@ -204,7 +222,7 @@ impl Fleet {
         };
         let proposal = (contract_state == ContractState::Proposed).then_some(&proposal);
         connectors.insert_with(&row, proposal).await?;
-        programs.insert((digest, contract_digest), program.clone());
+        self.programs.lock().await.insert((digest, contract_digest), program.clone());
         tracing::info!(connector.name = %row.name, connector.version = row.version, connector.digest = %digest, contract = %id, contract.state = %contract_state, "connector published");
         Ok((summary(&row, contract_state)?, program))
     }
@@ -391,15 +409,19 @@ impl Fleet {
         Ok(())
     }
 
-    async fn restore(&self, row: RevisionRow) -> Result<(), FleetError> {
-        let settings = settings_of(&row)?;
+    /// The program of an active revision.
+    async fn active_program(&self, row: &RevisionRow) -> Result<Arc<Program>, FleetError> {
         let connector = self.parts.store.connectors().get(&row.connector).await?;
         let connector = connector.ok_or_else(|| {
             FleetError::Internal(format!("the database has no connector {}", row.connector))
         })?;
-        let program = self.governed(&connector).await?;
+        self.governed(&connector).await
+    }
+
+    fn restore(&self, row: &RevisionRow, program: Arc<Program>) -> Result<(), FleetError> {
+        let settings = settings_of(row)?;
         let revision = Arc::new(self.build(&row.service, row.number, program, &settings)?);
-        self.snapshot.store(Arc::new(self.snapshot.load().with_service(row.service, revision)));
+        self.snapshot.store(Arc::new(self.snapshot.load().with_service(row.service.clone(), revision)));
         Ok(())
     }
 
@@ -435,11 +457,9 @@ impl Fleet {
         digest: &Digest,
         contract: Option<ContractText>,
     ) -> Result<Arc<Program>, FleetError> {
-        let mut programs = self.programs.lock().await;
-        let known = |text: &ContractText, programs: &HashMap<ProgramKey, Arc<Program>>| {
-            programs.get(&(*digest, text.digest())).cloned()
-        };
-        if let Some(program) = contract.as_ref().and_then(|text| known(text, &programs)) {
+        if let Some(text) = &contract
+            && let Some(program) = self.known(digest, text).await
+        {
             return Ok(program);
         }
         let bytes = self.component(digest).await?;
@@ -447,13 +467,17 @@ impl Fleet {
             Some(text) => text,
             None => Component::contract_text_of(&bytes).map_err(LoadError::from)?,
         };
-        if let Some(program) = known(&contract, &programs) {
+        if let Some(program) = self.known(digest, &contract).await {
             return Ok(program);
         }
         let key = (*digest, contract.digest());
         let (program, _) = self.load(bytes, Some(contract)).await?;
-        programs.insert(key, program.clone());
-        Ok(program)
+        // Of two that were loaded at once, the first stays.
+        Ok(self.programs.lock().await.entry(key).or_insert(program).clone())
+    }
+
+    async fn known(&self, digest: &Digest, contract: &ContractText) -> Option<Arc<Program>> {
+        self.programs.lock().await.get(&(*digest, contract.digest())).cloned()
     }
 
     /// Loads on a thread where blocking is allowed; gives the bytes back.

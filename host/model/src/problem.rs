@@ -100,6 +100,8 @@ codes! {
     ComponentMalformed, "component-malformed", 422, "The file is not a component that can be loaded";
     /// The file is larger than the limit.
     ComponentTooLarge, "component-too-large", 413, "The component is too large";
+    /// Compiling the component takes more memory or time than the host allows.
+    ComponentTooCostly, "component-too-costly", 422, "The component is too costly to compile";
     /// The component imports something that is not offered.
     ImportRefused, "import-refused", 422, "The component imports something that is not offered";
     /// The component has no manifest, or the manifest is wrong.

@@ -8,10 +8,11 @@ use truc_model::Digest;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use crate::artifact::Artifacts;
+use crate::artifact::{Artifacts, EngineIdentity};
 use crate::call::Call;
 use crate::capabilities;
 use crate::codec::Codec;
+use crate::compile::{CompileError, Compiler, Cost, Gate};
 use crate::reflect::{self, Difference};
 use crate::settings::{self, EngineSettings, LARGE_BODIES, MAX_COMPONENT_BYTES};
 use crate::ticker::Ticker;
@@ -19,8 +20,11 @@ use crate::ticker::Ticker;
 /// The engine with everything that all programs share.
 pub struct Sandbox {
     engine: Engine,
+    identity: EngineIdentity,
     linker: Linker<Call>,
     artifacts: Artifacts,
+    compiler: Compiler,
+    compiling: Gate,
     pub(crate) ticker: Ticker,
     /// Shares of the memory for large bodies, in KiB.
     pub(crate) large_bodies: Arc<Semaphore>,
@@ -58,9 +62,15 @@ pub enum LoadError {
     /// It is not a connector.
     #[error(transparent)]
     Component(#[from] ComponentError),
-    /// The engine refuses it.
+    /// The engine refuses it, or its compiler fails on it.
     #[error("the engine refuses the component: {0}")]
     Engine(String),
+    /// Compiling it takes more than the host allows.
+    #[error("the component is too costly to compile: {0}")]
+    TooCostly(Cost),
+    /// There is no compiler. The component is not to blame.
+    #[error("the compiler cannot be used: {0}")]
+    Compiler(String),
     /// What it exports has other types than its contract says.
     #[error(transparent)]
     Types(#[from] Difference),
@@ -71,15 +81,24 @@ impl Sandbox {
     ///
     /// # Errors
     /// A configuration this machine cannot have, or no thread.
-    pub fn open(settings: EngineSettings, artifacts: Artifacts) -> wasmtime::Result<Self> {
+    pub fn open(
+        settings: EngineSettings,
+        artifacts: Artifacts,
+        compiler: Compiler,
+    ) -> wasmtime::Result<Self> {
         let engine = Engine::new(&settings::config(settings)?)?;
+        let identity = EngineIdentity::of(&engine);
         let linker = capabilities::linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
-        Ok(Self { engine, linker, artifacts, ticker, large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)) })
+        let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
+        let compiling = Gate::default();
+        Ok(Self { engine, identity, linker, artifacts, compiler, compiling, ticker, large_bodies })
     }
 
     /// Makes a program of a component under a published contract, or, where there is none, under the one it brings: from
-    /// the compiled artifact where there is one, else by compiling. Compiling takes tenths of a second to seconds of processor time: call it where blocking is allowed.
+    /// the compiled artifact where there is one, else by compiling. Compiling begins when everything that can be checked
+    /// without it has been. It takes tenths of a second to the whole time that the compiler has, and two components are
+    /// compiled at once: call it where blocking is allowed.
     ///
     /// # Errors
     /// Whatever keeps the component from being served.
@@ -97,13 +116,9 @@ impl Sandbox {
             None => ComponentFile::read(bytes)?,
         };
         let engine_error = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let (component, origin) = match self.artifacts.load(&self.engine, &digest) {
+        let (component, origin) = match self.artifact(&digest) {
             Some(component) => (component, Origin::Artifact),
-            None => {
-                let component = Component::new(&self.engine, bytes).map_err(engine_error)?;
-                self.artifacts.keep(&self.engine, &digest, &component);
-                (component, Origin::Compiled)
-            }
+            None => self.compile(&digest, bytes)?,
         };
         let instance = self.linker.instantiate_pre(&component).map_err(engine_error)?;
         let exports = reflect::exports(&component, &file.contract)?;
@@ -120,6 +135,39 @@ impl Sandbox {
             codec,
         };
         Ok((Arc::new(program), origin))
+    }
+
+    fn artifact(&self, digest: &Digest) -> Option<Component> {
+        self.artifacts.load(&self.engine, &self.identity, digest)
+    }
+
+    fn compile(&self, digest: &Digest, bytes: &[u8]) -> Result<(Component, Origin), LoadError> {
+        let turn = self.compiling.enter(*digest);
+        if turn.is_after_another()
+            && let Some(component) = self.artifact(digest)
+        {
+            return Ok((component, Origin::Artifact));
+        }
+        let compiled = self.compiler.compile(&self.engine, &self.identity, bytes);
+        let code = compiled.map_err(|error| self.failure(digest, error))?;
+        let component = self.artifacts.take(&self.engine, &self.identity, digest, &code);
+        // The compiler has taken the component, and still its code does not fit: the pool's bounds, for one.
+        let component = component.map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        Ok((component, Origin::Compiled))
+    }
+
+    fn failure(&self, digest: &Digest, error: CompileError) -> LoadError {
+        match error {
+            CompileError::Refused(reason) => LoadError::Engine(reason),
+            CompileError::TooCostly(cost) => {
+                tracing::warn!(connector.digest = %digest, %cost, "component is too costly to compile");
+                LoadError::TooCostly(cost)
+            }
+            CompileError::Unusable(cause) => {
+                tracing::error!(connector.digest = %digest, cause, "the compiler cannot be used");
+                LoadError::Compiler(cause)
+            }
+        }
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -8,6 +8,12 @@ use wasmtime::{
 /// A component larger than this is not read.
 pub const MAX_COMPONENT_BYTES: usize = 16 << 20;
 
+/// The compiled form of a component may not be larger than this: eight times the largest component.
+pub(crate) const MAX_CODE_BYTES: usize = 8 * MAX_COMPONENT_BYTES;
+
+/// Components that are compiled at once.
+pub(crate) const MAX_COMPILATIONS: usize = 2;
+
 /// How often the epoch advances. A connector's processor time is counted in these.
 pub(crate) const TICK: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -81,8 +87,23 @@ impl Default for EngineSettings {
     }
 }
 
-/// The engine's configuration.
+/// The configuration of the engine that runs connectors.
 pub(crate) fn config(settings: EngineSettings) -> Result<Config> {
+    let mut config = code();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Ok(config)
+}
+
+/// The configuration of an engine that compiles for it and runs nothing: it makes the same code, on one thread, and
+/// reserves no address space.
+pub(crate) fn compiler_config() -> Config {
+    let mut config = code();
+    config.parallel_compilation(false);
+    config
+}
+
+/// All that decides which code is made of a component.
+fn code() -> Config {
     let mut config = Config::new();
 
     // Surface: what connectors do not need is off, although it is compiled in (builds without the features have had
@@ -121,9 +142,7 @@ pub(crate) fn config(settings: EngineSettings) -> Result<Config> {
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
     config.native_unwind_info(true);
     config.memory_init_cow(true);
-
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
-    Ok(config)
+    config
 }
 
 fn pool(settings: EngineSettings) -> PoolingAllocationConfig {

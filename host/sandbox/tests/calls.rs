@@ -273,27 +273,3 @@ async fn powers_reach_what_the_environment_holds_and_nothing_else() {
     let denied = call_with(&environment, "powers/relay", &[("id", "1")], None, b"").await.unwrap_err();
     assert_eq!(denied.upstream_calls, 1);
 }
-
-#[test]
-fn a_compiled_artifact_is_loaded_again_and_a_foreign_one_is_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let component = trial::component().unwrap();
-    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Compiled);
-    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Artifact);
-    let artifact = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "artifact"))
-        .unwrap();
-    let mut bytes = std::fs::read(&artifact).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    std::fs::write(&artifact, &bytes).unwrap();
-    assert_eq!(open(&folder).load(&component, None).unwrap().1, Origin::Compiled);
-    std::fs::remove_file(folder.path().join("artifact.key")).unwrap();
-    assert_eq!(
-        open(&folder).load(&component, None).unwrap().1,
-        Origin::Compiled,
-        "another installation's key"
-    );
-}

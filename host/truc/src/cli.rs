@@ -1,10 +1,12 @@
 //! The command line: what can be asked, and the help that says so.
 
+use std::sync::LazyLock;
+
 use clap::{Parser, Subcommand};
 
 use crate::client::AdminOptions;
 use crate::commands::{
-    account, agency, check_config, connector, contract, exchanges, grant, inspect, publish, service,
+    account, agency, check_config, compile_component, connector, contract, exchanges, grant, inspect, publish, service,
 };
 use crate::failure::EXIT_CODES;
 use crate::serve;
@@ -31,12 +33,16 @@ Examples:
     truc exchanges --agency H56.14 --status 502
 ";
 
+/// The version of the program, and of the engine it is built with.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), truc_sandbox::ENGINE));
+
 /// Trục: serves WebAssembly connectors as governed REST APIs
 ///
 /// `truc serve` is the host. The other commands ask a running host through its admin API, except for `inspect`,
 /// `check-config` and `admin-key`, which need none, and `contract diff` where both texts are files.
 #[derive(Debug, Parser)]
-#[command(name = "truc", version, after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"), after_help = "`truc --help` shows examples and exit codes.")]
+#[command(name = "truc", version = VERSION.as_str(), after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"), after_help = "`truc --help` shows examples and exit codes.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) admin: AdminOptions,
@@ -82,4 +88,7 @@ pub(crate) enum Command {
     Grant(grant::Command),
     /// List exchanges, those that arrived last first
     Exchanges(exchanges::Options),
+    /// Compile one component, from standard input to standard output. The host starts it; it is no command for people.
+    #[command(hide = true)]
+    CompileComponent(compile_component::Options),
 }

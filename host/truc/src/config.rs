@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use truc_model::{Bytes, Millis};
+use truc_sandbox::CompileLimits;
 
 use crate::failure::{Exit, Failure};
 
@@ -126,7 +127,21 @@ pub(crate) enum Record {
 pub(crate) struct Engine {
     /// Calls that may run at once in the whole host.
     pub(crate) instances: Option<Within<1, 4096>>,
+    /// Memory that compiling one component may take.
+    pub(crate) compile_memory: CompileMemory,
+    /// Processor time that compiling one component may take.
+    pub(crate) compile_time: CompileTime,
 }
+
+/// Memory of a compiler: 256 MiB, with less it can begin nothing, to 64 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Bytes")]
+pub(crate) struct CompileMemory(pub(crate) Bytes);
+
+/// Processor time of a compiler: a second to an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Millis")]
+pub(crate) struct CompileTime(pub(crate) Millis);
 
 /// How long answers are kept: an hour to a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -191,6 +206,42 @@ impl TryFrom<Millis> for Retention {
 
     fn try_from(time: Millis) -> Result<Self, String> {
         let (least, most) = (Millis(HOUR), Millis(7 * 24 * HOUR));
+        match (least..=most).contains(&time) {
+            true => Ok(Self(time)),
+            false => Err(format!("{time} is not a time from {least} to {most}")),
+        }
+    }
+}
+
+impl Default for CompileMemory {
+    fn default() -> Self {
+        Self(CompileLimits::default().memory)
+    }
+}
+
+impl TryFrom<Bytes> for CompileMemory {
+    type Error = String;
+
+    fn try_from(memory: Bytes) -> Result<Self, String> {
+        let (least, most) = (Bytes(256 << 20), Bytes(64 << 30));
+        match (least..=most).contains(&memory) {
+            true => Ok(Self(memory)),
+            false => Err(format!("{memory} is not a size from {least} to {most}")),
+        }
+    }
+}
+
+impl Default for CompileTime {
+    fn default() -> Self {
+        Self(CompileLimits::default().time)
+    }
+}
+
+impl TryFrom<Millis> for CompileTime {
+    type Error = String;
+
+    fn try_from(time: Millis) -> Result<Self, String> {
+        let (least, most) = (Millis(1000), Millis(HOUR));
         match (least..=most).contains(&time) {
             true => Ok(Self(time)),
             false => Err(format!("{time} is not a time from {least} to {most}")),
@@ -410,6 +461,8 @@ mod tests {
         ");
         for (line, needle) in [
             ("[engine]\ninstances = 0", "0 is not a number from 1 to 4096"),
+            ("[engine]\ncompile-memory = \"1MiB\"", "1MiB is not a size from 256MiB to 64GiB"),
+            ("[engine]\ncompile-time = \"999ms\"", "999ms is not a time from 1s to 1h"),
             ("[log]\nlevel = \"loud=very\"", "write `error`, `warn`"),
             ("[log]\nformat = \"xml\"", "expected `json` or `text`"),
             ("[ledger]\nrecord = \"some\"", "expected `all` or `none`"),

@@ -156,6 +156,9 @@ fn remedy(code: &str) -> String {
             "correct the connector and build it again; `truc inspect <component>` checks it without a host"
         }
         "component-too-large" => "build the connector optimised for size, without debug information",
+        "component-too-costly" => {
+            "build the connector optimised for size, with smaller functions; or raise what compiling may cost, in [engine] of the host's configuration"
+        }
         "store-unavailable" | "ledger-unavailable" => {
             "look at the host's log and at its database; then ask again"
         }

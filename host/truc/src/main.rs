@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Output, Failure> {
     match cli.command {
         Command::Serve(options) => serve::run(&options),
+        Command::CompileComponent(options) => commands::compile_component::run(&options),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(|error| Failure::new(Exit::Internal, error))?.block_on(commands::run(cli))

@@ -22,9 +22,10 @@ use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
 use truc_model::{Clock, Secret, SystemClock};
 use truc_portal::Portal;
-use truc_sandbox::{Artifacts, EngineSettings, Sandbox};
+use truc_sandbox::{Artifacts, CompileLimits, Compiler, ENGINE, EngineSettings, Sandbox};
 use truc_store::{Options as StoreOptions, Store, StoreError};
 
+use crate::commands::compile_component;
 use crate::config::{Config, Record};
 use crate::failure::{Exit, Failure};
 use crate::logging;
@@ -181,7 +182,7 @@ impl Ports {
         let internal = |error| Failure::new(Exit::Internal, error);
         let api = self.api.local_addr().map_err(internal)?;
         let admin = self.admin.local_addr().map_err(internal)?;
-        tracing::info!(%api, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
+        tracing::info!(%api, %admin, version = env!("CARGO_PKG_VERSION"), engine = ENGINE, "ready");
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", json!({ "api": api, "admin": admin }))
             .and_then(|()| out.flush())
@@ -284,7 +285,10 @@ fn open_sandbox(config: &Config, artifacts: Dir) -> Result<Sandbox, Failure> {
     if let Some(instances) = config.engine.instances {
         settings.instances = instances.get();
     }
-    Sandbox::open(settings, artifacts).map_err(|error| {
+    let limits =
+        CompileLimits { memory: config.engine.compile_memory.0, time: config.engine.compile_time.0 };
+    let compiler = Compiler::Process(compile_component::process(limits));
+    Sandbox::open(settings, artifacts, compiler).map_err(|error| {
         let reason = format!(
             "the engine does not start: {error:#}; with fewer `instances` in [engine] it reserves less"
         );

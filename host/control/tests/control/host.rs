@@ -22,7 +22,7 @@ use truc_fleet::{Components, Fleet};
 use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
 use truc_model::{Clock, Secret, SystemClock};
-use truc_sandbox::{Artifacts, EngineSettings, Sandbox};
+use truc_sandbox::{Artifacts, Compiler, EngineSettings, Sandbox};
 use truc_store::Store;
 
 /// The admin key of every test's host.
@@ -104,7 +104,9 @@ impl Host {
         let fleet = Fleet::open(truc_fleet::Parts {
             store: store.clone(),
             identity: Identity::new(store.clone(), clock.clone()),
-            sandbox: Arc::new(Sandbox::open(EngineSettings { instances: 4 }, artifacts).unwrap()),
+            sandbox: Arc::new(
+                Sandbox::open(EngineSettings { instances: 4 }, artifacts, Compiler::InProcess).unwrap(),
+            ),
             components: Components::new(inner("components")),
             secrets: Secrets::open(&folder.path().join("secrets")).unwrap(),
             resolver: Arc::new(SystemResolver),

@@ -26,7 +26,7 @@ use truc_gateway::{Gateway, GatewaySettings};
 use truc_identity::Identity;
 use truc_ledger::{Entry, Filter, Ledger};
 use truc_model::{AccountName, AgencyCode, Clock, Exchange, Millis, SystemClock};
-use truc_sandbox::{Artifacts, EngineSettings, Sandbox};
+use truc_sandbox::{Artifacts, Compiler, EngineSettings, Sandbox};
 use truc_store::{Options, Store};
 
 /// What the upstream does with the next requests.
@@ -203,7 +203,7 @@ async fn open(
 ) -> (Store, Result<Fleet, truc_fleet::FleetError>) {
     let store = Store::open_with(&database(folder), options).await.expect("a store");
     let artifacts = Artifacts::open(dir(&folder.join("artifacts"))).expect("artifacts");
-    let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts).expect("a sandbox");
+    let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts, Compiler::InProcess).expect("a sandbox");
     let fleet = Fleet::open(Parts {
         store: store.clone(),
         identity: Identity::new(store.clone(), clock.clone()),

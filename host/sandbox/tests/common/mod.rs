@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use truc_contract::ConfigValue;
 use truc_model::{Bytes, Limits, RequestId, SystemClock, Timestamp};
 use truc_sandbox::{
-    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, EngineSettings, Environment, Input, Origin,
+    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, Compiler, EngineSettings, Environment, Input, Origin,
     Program, Sandbox,
 };
 
@@ -24,7 +24,8 @@ pub(crate) struct Trial {
 
 pub(crate) fn open(folder: &tempfile::TempDir) -> Sandbox {
     let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-    Sandbox::open(EngineSettings { instances: 32 }, Artifacts::open(dir).unwrap()).unwrap()
+    let artifacts = Artifacts::open(dir).unwrap();
+    Sandbox::open(EngineSettings { instances: 32 }, artifacts, Compiler::InProcess).unwrap()
 }
 
 pub(crate) fn trial() -> &'static Trial {

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod admin_key;
 pub(crate) mod agency;
 pub(crate) mod check_config;
+pub(crate) mod compile_component;
 pub(crate) mod connector;
 pub(crate) mod contract;
 pub(crate) mod exchanges;
@@ -19,12 +20,12 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Runs a command that is not `serve`.
+/// Runs a command that needs a runtime and is not `serve`.
 pub(crate) async fn run(cli: Cli) -> Result<Output, Failure> {
     let client = || cli.admin.client();
     match cli.command {
-        // The host has a runtime of its own kind; `main` starts it.
-        Command::Serve(_) => Output::new(&json!(null), ""),
+        // The host has a runtime of its own kind, and the compiler none; `main` starts them.
+        Command::Serve(_) | Command::CompileComponent(_) => Output::new(&json!(null), ""),
         Command::CheckConfig(options) => check_config::run(&options),
         Command::AdminKey => admin_key::run(),
         Command::Inspect(options) => inspect::run(&options),

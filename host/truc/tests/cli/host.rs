@@ -171,15 +171,24 @@ impl Installation {
 impl Host {
     /// Runs a command against the host.
     pub(crate) fn truc(&self, arguments: &[&str]) -> Run {
+        Self::truc_at(self.admin, &self.installation.path("admin.key"), arguments)
+    }
+
+    /// Runs a command against a host that may be gone before it ends.
+    pub(crate) fn truc_at(admin: SocketAddr, key: &Path, arguments: &[&str]) -> Run {
         let mut command = program();
-        command.env("TRUC_ADMIN", format!("http://{}", self.admin));
-        command.env("TRUC_ADMIN_KEY_FILE", self.installation.path("admin.key"));
+        command.env("TRUC_ADMIN", format!("http://{admin}")).env("TRUC_ADMIN_KEY_FILE", key);
         finish(command.args(arguments))
     }
 
     /// Begins a transcript.
     pub(crate) fn transcript(&self) -> Transcript<'_> {
         Transcript { host: self, text: String::new() }
+    }
+
+    /// The number of the host's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// Asks the host to stop, and waits. The exit code must be 0.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod administration;
+mod bombs;
+mod compile;
 mod contracts;
 mod help;
 mod host;
