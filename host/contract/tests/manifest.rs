@@ -54,6 +54,13 @@ request-bytes = "1MiB"
 response-bytes = "2MiB"
 cache-bytes = "0B"
 answer-cache-bytes = "1MiB"
+host-memory = "32MiB"
+queue = 0
+queue-wait = "250ms"
+upstream-total-bytes = "1MiB"
+log-lines = 8
+log-rate = 100
+cache-put-bytes = "64KiB"
 "#;
 
 fn told(text: &str) -> String {
@@ -80,6 +87,11 @@ fn a_good_manifest_says_everything_it_may() {
     assert_eq!(manifest.limits.upstream_bytes, Some(Bytes(256 << 10)));
     assert_eq!((manifest.limits.concurrency, manifest.limits.upstream_calls), (Some(512), Some(0)));
     assert_eq!(manifest.limits.cache_bytes, Some(Bytes(0)));
+    assert_eq!(manifest.limits.cache_put_bytes, Some(Bytes(64 << 10)));
+    assert_eq!(manifest.limits.host_memory, Some(Bytes(32 << 20)));
+    assert_eq!(manifest.limits.upstream_total_bytes, Some(Bytes(1 << 20)));
+    assert_eq!((manifest.limits.queue, manifest.limits.queue_wait), (Some(0), Some(Millis(250))));
+    assert_eq!((manifest.limits.log_lines, manifest.limits.log_rate), (Some(8), Some(100)));
     assert_eq!(manifest.limits.answer_cache_bytes, Some(Bytes(1 << 20)));
 }
 
@@ -160,14 +172,21 @@ fn every_limit_above_its_ceiling_is_told_with_the_ceiling() {
     let text = GOOD.split("[limits]").next().unwrap().to_owned()
         + r#"[limits]
 memory = "65MiB"
+host-memory = "1025MiB"
 cpu = "11s"
 deadline = "2min"
 concurrency = 513
+queue = 1025
+queue-wait = "31s"
 upstream-calls = 257
 upstream-bytes = "33MiB"
+upstream-total-bytes = "513MiB"
 request-bytes = "33MiB"
 response-bytes = "33MiB"
+log-lines = 1001
+log-rate = 100001
 cache-bytes = "65MiB"
+cache-put-bytes = "65MiB"
 answer-cache-bytes = "65MiB"
 "#;
     assert_snapshot!(told(&text));

@@ -58,7 +58,7 @@ async fn publish(
     let (summary, program) = control.parts.fleet.publish(bytes).await?;
     let ConnectorRef { name, version } = &summary.connector;
     let location = format!("/admin/connectors/{name}/{version}");
-    let details = ConnectorDetails::new(summary, &program);
+    let details = ConnectorDetails::new(summary, &program, control.parts.fleet.platform());
     Ok((StatusCode::CREATED, [(LOCATION, location)], axum::Json(details)))
 }
 
@@ -85,5 +85,5 @@ async fn get(
     Path(ConnectorPath { name, version }): Path<ConnectorPath>,
 ) -> Result<axum::Json<ConnectorDetails>, Refusal> {
     let (summary, program) = control.parts.fleet.connector(&ConnectorRef { name, version }).await?;
-    Ok(axum::Json(ConnectorDetails::new(summary, &program)))
+    Ok(axum::Json(ConnectorDetails::new(summary, &program, control.parts.fleet.platform())))
 }

@@ -13,14 +13,14 @@ use utoipa_axum::routes;
 
 use crate::body::Json;
 use crate::documents::settings::Settings;
-use crate::documents::{Service, ServiceList};
+use crate::documents::{Service, ServiceLimits, ServiceList};
 use crate::openapi::problems;
 use crate::parameters::Path;
 use crate::refusal::Refusal;
 use crate::server::{Control, MADE_BY};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<Control>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put, remove))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put, remove)).routes(routes!(limits))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -56,6 +56,21 @@ async fn get(
     Path(ServicePath { name }): Path<ServicePath>,
 ) -> Result<axum::Json<Service>, Refusal> {
     Ok(axum::Json(control.parts.fleet.service(&name).await?.into()))
+}
+
+/// Get the limits of a service
+///
+/// Each with the value in force, where that comes from, and the most that may be set.
+#[utoipa::path(
+    get, path = "/admin/services/{name}/limits", tag = "services", operation_id = "getServiceLimits",
+    params(ServicePath),
+    responses((status = 200, description = "The limits.", body = ServiceLimits), NamedProblems),
+)]
+async fn limits(
+    State(control): State<Arc<Control>>,
+    Path(ServicePath { name }): Path<ServicePath>,
+) -> Result<axum::Json<ServiceLimits>, Refusal> {
+    Ok(axum::Json(control.parts.fleet.service_limits(&name).await?.into()))
 }
 
 /// Put a connector to work

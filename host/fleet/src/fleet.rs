@@ -11,13 +11,14 @@ use tokio::sync::Mutex;
 use truc_contract::{Changes, Component, ComponentError, ContractId, ContractText};
 use truc_egress::{Resolver, Secrets};
 use truc_identity::{Directory, Identity};
-use truc_model::{Clock, Digest, ServiceName, Timestamp};
+use truc_model::{Clock, Digest, EffectiveLimit, Platform, ServiceName, Timestamp};
 use truc_sandbox::{LoadError, MAX_COMPONENT_BYTES, Origin, Program, Sandbox};
 use truc_store::connectors::ConnectorRow;
 use truc_store::contracts::{ContractState, Proposal};
 use truc_store::services::{NewRevision, RevisionRow};
 use truc_store::{Store, StoreError};
 
+use crate::admission::Admission;
 use crate::answers::Answers;
 use crate::components::Components;
 use crate::contracts::{ContractDetails, ContractSummary, Publication, Registry, key};
@@ -25,7 +26,7 @@ use crate::documents::RevisionDocuments;
 use crate::error::{FleetError, SettingFault};
 use crate::meters::OperationMeters;
 use crate::routes::Routes;
-use crate::settings::{Binder, ConnectorRef, ServiceSettings};
+use crate::settings::{Binder, ConnectorRef, Excess, ServiceSettings};
 use crate::snapshot::{Revision, Snapshot};
 
 /// What a fleet is made of.
@@ -44,6 +45,8 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// The limits of services where nobody sets any, and the most that anybody may set.
+    pub platform: Platform,
 }
 
 /// The connectors and services of a host.
@@ -105,6 +108,17 @@ pub struct ServiceSummary {
     pub limits: truc_model::Limits,
 }
 
+/// The limits of a service as they are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceLimits {
+    /// The service.
+    pub service: ServiceName,
+    /// The active revision.
+    pub revision: u32,
+    /// Every limit.
+    pub limits: Vec<EffectiveLimit>,
+}
+
 impl Fleet {
     /// Brings back every active service.
     ///
@@ -149,6 +163,11 @@ impl Fleet {
     /// Who may call, for changes.
     pub fn identity(&self) -> &Identity {
         &self.parts.identity
+    }
+
+    /// The limits of services where nobody sets any, and the most that anybody may set.
+    pub fn platform(&self) -> &Platform {
+        &self.parts.platform
     }
 
     /// What runs connectors.
@@ -333,7 +352,7 @@ impl Fleet {
         let program = self.governed(&connector).await?;
         let _one_at_a_time = self.change.lock().await;
         // Everything that can fail for the settings' sake fails here, before anything is written.
-        let mut revision = self.build(name, 0, program, settings)?;
+        let mut revision = self.build(name, 0, program, settings, Excess::Refused)?;
         self.parts.sandbox.try_out(&revision.program, &revision.environment).await.map_err(|cause| {
             let detail = format!("the connector does not start under these settings: {cause}");
             FleetError::Settings(vec![SettingFault { pointer: "/limits".to_owned(), detail }])
@@ -352,6 +371,7 @@ impl Fleet {
         revision.number(number);
         let revision = Arc::new(revision);
         self.snapshot.store(Arc::new(self.snapshot.load().with_service(name.clone(), revision.clone())));
+        revision.admission.resize(revision.environment.limits.concurrency);
         tracing::info!(service.name = %name, service.revision = number, connector = %settings.connector, "revision activated");
         Ok(service_summary(name, &revision, settings.clone(), created_at))
     }
@@ -381,6 +401,20 @@ impl Fleet {
             .into_iter()
             .find(|service| service.name == *name)
             .ok_or_else(|| no_service(name))
+    }
+
+    /// The limits of a service: values in force, where they come from, and ceilings.
+    ///
+    /// # Errors
+    /// No such service.
+    pub async fn service_limits(&self, name: &ServiceName) -> Result<ServiceLimits, FleetError> {
+        let rows = self.parts.store.services().active().await?;
+        let row = rows.into_iter().find(|row| row.service == *name).ok_or_else(|| no_service(name))?;
+        let snapshot = self.snapshot.load();
+        let revision = snapshot.revision(name).ok_or_else(|| no_service(name))?;
+        let asked = &revision.program.manifest().limits;
+        let limits = self.parts.platform.effective(asked, &settings_of(&row)?.limits);
+        Ok(ServiceLimits { service: row.service, revision: row.number, limits })
     }
 
     /// Takes a service out of service. Calls under way end as they began.
@@ -420,9 +454,20 @@ impl Fleet {
 
     fn restore(&self, row: &RevisionRow, program: Arc<Program>) -> Result<(), FleetError> {
         let settings = settings_of(row)?;
-        let revision = Arc::new(self.build(&row.service, row.number, program, &settings)?);
+        let revision = Arc::new(self.build(&row.service, row.number, program, &settings, Excess::Lowered)?);
+        self.warn_of_lowered(&row.service, &revision, &settings);
         self.snapshot.store(Arc::new(self.snapshot.load().with_service(row.service.clone(), revision)));
         Ok(())
+    }
+
+    /// Says which limits of a service are lower than it was put with.
+    fn warn_of_lowered(&self, service: &ServiceName, revision: &Revision, settings: &ServiceSettings) {
+        let asked = revision.program.manifest().limits;
+        let above = settings.limits.above(&self.parts.platform.ceilings).into_iter();
+        let above = above.chain(asked.without(&settings.limits).above(&self.parts.platform.ceilings));
+        for (limit, value, ceiling) in above {
+            tracing::warn!(service.name = %service, limit, value, ceiling, "limit lowered to the platform's ceiling");
+        }
     }
 
     async fn connector_row(&self, connector: &ConnectorRef) -> Result<ConnectorRow, FleetError> {
@@ -558,17 +603,19 @@ impl Fleet {
         number: u32,
         program: Arc<Program>,
         settings: &ServiceSettings,
+        excess: Excess,
     ) -> Result<Revision, FleetError> {
         let binder = Binder {
             secrets: &self.parts.secrets,
             resolver: self.parts.resolver.clone(),
             clock: self.parts.clock.clone(),
+            platform: self.parts.platform,
         };
         let snapshot = self.snapshot.load();
         let before = snapshot.revision(name);
         let environment_before = before.map(|revision| &*revision.environment);
         let mut environment = binder
-            .bind(name, number, program.manifest(), settings, environment_before)
+            .bind(name, number, program.manifest(), settings, excess, environment_before)
             .map_err(FleetError::Settings)?;
         // What one connector put into the cache is not for another, and a cache keeps the size it was made with.
         let same = |before: &&Arc<Revision>| {
@@ -577,6 +624,9 @@ impl Fleet {
         };
         if let Some(before) = before.filter(same) {
             environment.cache = before.environment.cache.clone();
+        }
+        if let Some(before) = before {
+            environment.lines = before.environment.lines.clone();
         }
         let contract = program.contract();
         let routes = Routes::of(contract).map_err(|reason| {
@@ -592,8 +642,11 @@ impl Fleet {
             routes,
             answers: Answers::new(environment.limits.answer_cache_bytes),
             major: contract.id.version.major,
+            admission: match before {
+                Some(before) => before.admission.clone(),
+                None => Admission::new(name, environment.limits.concurrency),
+            },
             environment: Arc::new(environment),
-            admission: before.map(|revision| revision.admission.clone()).unwrap_or_default(),
             program,
         })
     }

@@ -7,6 +7,7 @@
 //! A connector is governed by the published contract that its manifest names. A contract that a connector brings along
 //! is proposed: it governs nothing until somebody publishes it.
 
+mod admission;
 mod answers;
 mod components;
 mod contracts;
@@ -18,13 +19,14 @@ mod routes;
 mod settings;
 mod snapshot;
 
+pub use admission::{Busy, NoPlace, Permit};
 pub use answers::{Answers, KeptAnswer};
 pub use components::Components;
 pub use contracts::{ContractDetails, ContractSummary, Publication};
 pub use documents::{Document, RevisionDocuments};
 pub use error::{FleetError, SettingFault};
-pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceSummary};
-pub use meters::{DURATION, OperationMeters, REQUESTS};
+pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceLimits, ServiceSummary};
+pub use meters::{BUSY, DURATION, OperationMeters, QUEUED, REQUESTS, WAITING};
 pub use routes::{RouteMatch, Routes};
 pub use settings::{ConnectorRef, ServiceSettings};
-pub use snapshot::{Permit, Revision, Snapshot};
+pub use snapshot::{Revision, Snapshot};

@@ -9,8 +9,8 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use truc_contract::{ConfigValue, Manifest};
 use truc_egress::{Binding, Key, KeyBinding, Resolver, Secrets, Surroundings, SystemJitter, Upstream};
-use truc_model::{Clock, ConnectorName, Handle, Limits, LimitsPatch, ServiceName};
-use truc_sandbox::{Cache, Environment};
+use truc_model::{Clock, ConnectorName, Handle, LimitsPatch, Platform, ServiceName};
+use truc_sandbox::{Cache, Environment, Lines};
 
 use crate::error::SettingFault;
 
@@ -82,6 +82,16 @@ pub(crate) struct Binder<'a> {
     pub(crate) secrets: &'a Secrets,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) platform: Platform,
+}
+
+/// What is done with limits above the platform's ceilings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// They are refused: somebody is there to set others.
+    Refused,
+    /// They are lowered: the service was put before the ceiling was lowered, and is served when the host starts.
+    Lowered,
 }
 
 impl Binder<'_> {
@@ -93,10 +103,11 @@ impl Binder<'_> {
         revision: u32,
         manifest: &Manifest,
         settings: &ServiceSettings,
+        excess: Excess,
         before: Option<&Environment>,
     ) -> Result<Environment, Vec<SettingFault>> {
         let mut faults = Faults(Vec::new());
-        let limits = Limits::default().with(&manifest.limits).with(&settings.limits);
+        let limits = self.platform.limits(&manifest.limits, &settings.limits);
         let surroundings = Surroundings {
             service,
             concurrency: limits.concurrency,
@@ -107,12 +118,8 @@ impl Binder<'_> {
         let upstreams = self.upstreams(manifest, settings, &surroundings, before, &mut faults);
         let keys = self.keys(manifest, settings, &mut faults);
         let config = config(manifest, settings, &mut faults);
-        for (field, value, ceiling) in settings.limits.above(&Limits::ceilings()) {
-            faults.add(
-                "limits",
-                field,
-                format!("{value} is more than the platform allows: at most {ceiling}"),
-            );
+        if excess == Excess::Refused {
+            self.excess(manifest, settings, &mut faults);
         }
         for field in settings.limits.unservable() {
             faults.add("limits", field, "it must not be 0".to_owned());
@@ -127,9 +134,25 @@ impl Binder<'_> {
             keys,
             config,
             cache: Cache::new(limits.cache_bytes),
+            lines: Lines::new(),
             limits,
             clock: self.clock.clone(),
         })
+    }
+
+    /// Limits above the ceilings, whoever asks for them.
+    fn excess(&self, manifest: &Manifest, settings: &ServiceSettings, faults: &mut Faults) {
+        let ceilings = &self.platform.ceilings;
+        for (field, value, ceiling) in settings.limits.above(ceilings) {
+            let detail = format!("{value} is more than the platform allows: at most {ceiling}");
+            faults.add("limits", field, detail);
+        }
+        for (field, value, ceiling) in manifest.limits.without(&settings.limits).above(ceilings) {
+            let detail = format!(
+                "the connector's manifest asks for {value}, which is more than the platform allows: set at most {ceiling}"
+            );
+            faults.add("limits", field, detail);
+        }
     }
 
     fn upstreams(

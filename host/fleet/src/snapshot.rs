@@ -1,13 +1,14 @@
 //! The snapshot: everything the data plane needs, immutable, read without a lock.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tokio::time::Instant;
 use truc_identity::{Caller, Directory};
 use truc_model::{AgencyCode, Digest, ServiceName, Timestamp};
 use truc_sandbox::{Environment, Program};
 
+use crate::admission::{Admission, Busy, Permit};
 use crate::answers::Answers;
 use crate::documents::{self, AgencyDocuments, Document, RevisionDocuments};
 use crate::meters::OperationMeters;
@@ -37,17 +38,8 @@ pub struct Revision {
     pub documents: RevisionDocuments,
     /// The major version of the contract: the `{major}` of its routes.
     pub major: u64,
-    /// Calls under way, of all revisions of the service.
-    pub(crate) admission: Arc<AtomicU32>,
-}
-
-/// The right to run one call; given back when dropped.
-pub struct Permit(Arc<AtomicU32>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// The places for calls, of all revisions of the service.
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Revision {
@@ -58,13 +50,19 @@ impl Revision {
         }
     }
 
-    /// Takes one of the places the service has for calls; none when all are taken.
-    pub fn admit(&self) -> Option<Permit> {
-        let most = self.environment.limits.concurrency;
-        self.admission
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| (live < most).then_some(live + 1))
-            .ok()
-            .map(|_| Permit(self.admission.clone()))
+    /// Takes one of the places that the service has for calls, if one is free and nobody waits for it.
+    pub fn try_admit(&self) -> Option<Permit> {
+        self.admission.try_place()
+    }
+
+    /// Takes one of the places, at once or after waiting for it as long as the service's limits and this deadline allow.
+    ///
+    /// # Errors
+    /// As many calls wait as may, or it waited as long as it may.
+    pub async fn admit(&self, deadline: Instant) -> Result<Permit, Busy> {
+        let limits = &self.environment.limits;
+        let until = deadline.min(Instant::now() + limits.queue_wait.as_duration());
+        self.admission.place(limits.queue, until).await
     }
 
     /// The digest of the connector.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use truc_contract::Operation;
-use truc_fleet::{Permit, Revision, RouteMatch, Snapshot};
+use truc_fleet::{NoPlace, Permit, Revision, RouteMatch, Snapshot};
 use truc_identity::{AuthError, Caller};
 use truc_ledger::{Intent, KeyedRequest};
 use truc_model::{Code, Millis, Problem, RequestId};
@@ -184,7 +185,7 @@ async fn arrive(
     let path = head.uri.path();
     head::check_path(path)?;
     if gateway.stopping.is_cancelled() {
-        return Err(Problem::new(Code::ShuttingDown, "Send the request again.").with_retry_after(1).into());
+        return Err(shutting_down().into());
     }
     let snapshot = gateway.fleet.snapshot();
 
@@ -244,7 +245,7 @@ async fn arrive(
             kept::Asked { revision, index, lifetime, route: api.route, headers: &head.headers, arguments };
         return kept::answer(gateway, asked, record).await.map(Arrived::Answered);
     }
-    let call = Call::admit(gateway, revision, index, &arguments)?;
+    let call = Call::admit(gateway, revision, index, &arguments).await?;
     let Some(key) = key else { return Ok(Arrived::Call(call)) };
     let query = head.uri.query().unwrap_or_default();
     let request = [head.method.as_str().as_bytes(), path.as_bytes(), query.as_bytes(), &body];
@@ -258,32 +259,43 @@ pub(crate) struct Call {
     revision: Arc<Revision>,
     index: usize,
     prepared: Prepared,
+    /// How long it may still take.
+    left: Duration,
     _permit: Permit,
 }
 
 impl Call {
-    /// Checks the arguments, and takes a place among the service's calls.
-    pub(crate) fn admit(
+    /// Takes a place among the service's calls, waiting for it if it must, and checks the arguments. They become values
+    /// only when there is a place: those who wait hold their body and nothing else.
+    pub(crate) async fn admit(
         gateway: &Gateway,
         revision: &Arc<Revision>,
         index: usize,
         arguments: &Arguments<'_>,
     ) -> Result<Self, Problem> {
-        let prepared = gateway.sandbox.prepare(&revision.program, index, arguments)?;
-        let permit = revision.admit().ok_or_else(|| {
-            Problem::new(Code::TooBusy, "Send the request again a little later.").with_retry_after(1)
-        })?;
-        Ok(Self { revision: revision.clone(), index, prepared, _permit: permit })
+        let limits = &revision.environment.limits;
+        let mut left = limits.deadline.as_duration();
+        let permit = match revision.try_admit() {
+            Some(permit) => permit,
+            None => {
+                let began = Instant::now();
+                let permit = wait_for_place(gateway, revision, began + left).await?;
+                left = left.saturating_sub(began.elapsed());
+                permit
+            }
+        };
+        let prepared = gateway.sandbox.prepare(&revision.program, index, arguments)?.within(limits)?;
+        Ok(Self { revision: revision.clone(), index, prepared, left, _permit: permit })
     }
 
-    /// How long it may take.
-    pub(crate) fn deadline(&self) -> Millis {
-        self.revision.environment.limits.deadline
+    /// How long it may still take.
+    pub(crate) fn left(&self) -> Duration {
+        self.left
     }
 
     async fn run(self, gateway: &Gateway, record: &mut Record) -> Result<Answer, Refusal> {
         self.intend(gateway, record).await?;
-        let deadline = Instant::now() + self.deadline().as_duration();
+        let deadline = Instant::now() + self.left;
         let called = self.perform(gateway, record, deadline).await;
         called.map(|answered| answer::success(answered.status, answered.body)).map_err(Refusal::from)
     }
@@ -341,6 +353,29 @@ impl Call {
         };
         called
     }
+}
+
+/// Waits for a place until the deadline at the latest. A host that is asked to stop lets nobody wait.
+async fn wait_for_place(
+    gateway: &Gateway,
+    revision: &Revision,
+    deadline: Instant,
+) -> Result<Permit, Problem> {
+    let admitted = tokio::select! {
+        () = gateway.stopping.cancelled() => return Err(shutting_down()),
+        admitted = revision.admit(deadline) => admitted,
+    };
+    admitted.map_err(|busy| {
+        let detail = match busy.reason {
+            NoPlace::QueueFull => "As many calls run and wait as the service allows. Nothing was done.",
+            NoPlace::Waited => "No place became free while the call could wait. Nothing was done.",
+        };
+        Problem::new(Code::TooBusy, detail).with_retry_after(busy.retry_after)
+    })
+}
+
+fn shutting_down() -> Problem {
+    Problem::new(Code::ShuttingDown, "Send the request again.").with_retry_after(1)
 }
 
 impl From<CallError> for Refusal {

@@ -62,6 +62,7 @@ async fn fill(
     let deadline = Instant::now() + asked.revision.environment.limits.deadline.as_duration();
     let fill = async {
         let call = Call::admit(gateway, asked.revision, asked.index, &asked.arguments)
+            .await
             .map_err(|problem| CallError { problem, cause: None, upstream_calls: 0 })?;
         let answered = call.perform(gateway, record, deadline).await?;
         Ok::<_, CallError>(KeptAnswer::new(answered.body, since, asked.lifetime))

@@ -55,7 +55,7 @@ async fn exchange(gateway: &Gateway, call: Call, request: KeyedRequest, mut reco
         gateway.ledger.keys().release(&held).await;
         return conclude(gateway, record, Outcome::of(Err(refusal), id)).await;
     }
-    let deadline = Instant::now() + call.deadline().as_duration();
+    let deadline = Instant::now() + call.left();
     let called = call.perform(gateway, &mut record, deadline).await;
     let begun = match &called {
         Ok(_) => true,
@@ -91,7 +91,7 @@ async fn claim(
         service,
         operation: exchange.operation.as_deref().unwrap_or_default().to_owned(),
         exchange: exchange.id,
-        deadline: call.deadline().as_duration(),
+        deadline: call.left(),
         retention: gateway.settings.idempotency_retention.as_duration(),
     };
     gateway.ledger.keys().claim(request, to, gateway.clock.now()).await.map_err(nothing_done)

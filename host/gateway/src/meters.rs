@@ -1,7 +1,7 @@
 //! What is counted of the data plane beyond the operations themselves.
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
-use truc_fleet::{DURATION, REQUESTS};
+use truc_fleet::{BUSY, DURATION, QUEUED, REQUESTS, WAITING};
 
 const REFUSED: &str = "truc_refused_total";
 const CONNECTIONS: &str = "truc_connections";
@@ -29,6 +29,9 @@ impl Meters {
         describe_counter!(REFUSED, "Requests refused before an operation was found.");
         describe_counter!(UNRECORDED, "Answers withheld because the exchange could not be recorded.");
         describe_counter!(REUSED, "Answers given again without calling the connector, by reason.");
+        describe_counter!(QUEUED, "Calls that waited for a place, by service.");
+        describe_gauge!(WAITING, "Calls that wait for a place, by service.");
+        describe_counter!(BUSY, "Calls that found no place, by service and reason.");
         describe_gauge!(CONNECTIONS, "Open connections of the data plane.");
         Self {
             refused: counter!(REFUSED),

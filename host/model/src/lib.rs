@@ -13,7 +13,10 @@ mod time;
 
 pub use digest::{Digest, DigestError};
 pub use exchange::{Exchange, RequestId};
-pub use limits::{Bytes, Limits, LimitsPatch, Millis, QuantityError};
+pub use limits::{
+    Bytes, CeilingsTable, EffectiveLimit, LimitOrigin, LimitValue, Limits, LimitsPatch, Millis, Platform,
+    PlatformTable, QuantityError, kebab,
+};
 pub use names::{AccountName, AgencyCode, ConnectorName, Handle, NameError, OperationName, ServiceName};
 pub use problem::{Code, Fault, Problem, problem_type};
 pub use secret::Secret;

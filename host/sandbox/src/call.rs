@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use truc_model::{AccountName, AgencyCode, Code, Problem, RequestId};
+use truc_model::{AccountName, AgencyCode, Code, Limits, Problem, RequestId};
 use wasmtime::component::Val;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
@@ -18,8 +18,8 @@ use crate::encode::EncodeError;
 use crate::mask::Masker;
 use crate::program::{Program, Sandbox};
 use crate::settings::{
-    MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_VALUES, SMALL_BODY, SMALL_VALUES, TICK, VALUE_BYTES,
-    VALUE_FACTOR, hostcall_fuel,
+    MAX_CORE_INSTANCES, MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_VALUES, SMALL_BODY, SMALL_VALUES,
+    TICK, VALUE_BYTES, VALUE_FACTOR, hostcall_fuel,
 };
 
 /// An operation with its arguments, decoded and checked.
@@ -27,8 +27,27 @@ use crate::settings::{
 pub struct Prepared {
     operation: usize,
     arguments: Arc<Values>,
+    /// What the host holds for the arguments, in bytes.
+    held: u64,
     /// The share of the host's memory for large bodies that the arguments take.
     _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Prepared {
+    /// The same, if the arguments take no more memory than the host has for a call of the service.
+    ///
+    /// # Errors
+    /// They take more.
+    pub fn within(self, limits: &Limits) -> Result<Self, Problem> {
+        if self.held <= limits.host_memory.0 {
+            return Ok(self);
+        }
+        let detail = format!(
+            "The values of the body take more than the {} that the service has for a call; send less at once.",
+            limits.host_memory
+        );
+        Err(Problem::new(Code::BodyTooLarge, detail))
+    }
 }
 
 /// What a call is made with, beside the arguments.
@@ -106,7 +125,13 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
     pub(crate) upstream_calls: u32,
+    /// Bytes of bodies that went to upstreams and came from them.
+    pub(crate) upstream_bytes: u64,
     pub(crate) log_lines: u32,
+    /// Bytes that were put into the cache.
+    pub(crate) cache_put: u64,
+    /// What is left, beside the arguments, of the memory that the host has for the call.
+    pub(crate) host_room: u64,
     /// What was called, and with what; none where an instance is only tried out.
     called: Option<Called>,
     /// Made when the connector writes its first line.
@@ -116,7 +141,7 @@ pub(crate) struct Call {
 }
 
 /// An operation and its arguments.
-struct Called {
+pub(crate) struct Called {
     codec: Arc<Codec>,
     operation: usize,
     arguments: Arc<Values>,
@@ -181,6 +206,10 @@ impl ResourceLimiter for MemoryLimiter {
     fn memories(&self) -> usize {
         1
     }
+
+    fn instances(&self) -> usize {
+        MAX_CORE_INSTANCES as usize
+    }
 }
 
 /// Counts the ticks during which the call held a thread: the connector's own code and whatever it made the host do
@@ -229,7 +258,8 @@ impl Sandbox {
             }
             decoded => decoded,
         };
-        Ok(Prepared { operation, arguments: Arc::new(decoded?), _share: share })
+        let arguments = Arc::new(decoded?);
+        Ok(Prepared { operation, held: arguments.held(), arguments, _share: share })
     }
 
     /// Values take many times the memory of their JSON, so large requests share what the host has for them.
@@ -254,7 +284,7 @@ impl Sandbox {
             dossier: None,
             request_id: RequestId::new(environment.clock.now(), &[0; 10]),
         };
-        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline }, None);
+        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline }, None, 0);
         let started = tokio::time::timeout_at(deadline, program.instance.instantiate_async(&mut store)).await;
         match started {
             Ok(Ok(_)) => Ok(()),
@@ -274,14 +304,14 @@ impl Sandbox {
         environment: &Arc<Environment>,
         input: Input,
     ) -> Result<Answer, CallError> {
-        let Prepared { operation, arguments, _share } = prepared;
+        let Prepared { operation, arguments, held, _share } = prepared;
         let Some(export) = program.exports.get(operation) else {
             let problem = Problem::new(Code::RouteNotFound, "");
             return Err(CallError { problem, cause: None, upstream_calls: 0 });
         };
         let deadline = input.deadline;
         let called = Called { codec: program.codec.clone(), operation, arguments: arguments.clone() };
-        let (mut store, resumed) = self.store(environment, input, Some(called));
+        let (mut store, resumed) = self.store(environment, input, Some(called), held);
         let mut results = vec![Val::Bool(false); usize::from(program.codec.returns(operation))];
         let run = async {
             let instance = program.instance.instantiate_async(&mut store).await?;
@@ -321,8 +351,11 @@ impl Sandbox {
                 Err(failed)
             }
             Ok(Ok(())) => {
-                let limit = environment.limits.response_bytes.as_usize();
-                match program.codec.encode(operation, &Values::returned(results), limit) {
+                let returned = Values::returned(results);
+                let room = call.host_room.saturating_sub(returned.held());
+                let limit = environment.limits.response_bytes.0.min(room);
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                match program.codec.encode(operation, &returned, limit) {
                     Ok(Outcome::Answer { status, body }) => Ok(Answer { status, body, upstream_calls }),
                     Ok(Outcome::Problem(problem)) => Err(CallError { problem, cause: None, upstream_calls }),
                     Err(error) => {
@@ -335,13 +368,16 @@ impl Sandbox {
         }
     }
 
-    fn store(
+    /// A store for one call whose arguments the host holds in that many bytes.
+    pub(crate) fn store(
         &self,
         environment: &Arc<Environment>,
         input: Input,
         called: Option<Called>,
+        held: u64,
     ) -> (Store<Call>, Arc<AtomicU64>) {
         let limits = &environment.limits;
+        let host_room = limits.host_memory.0.saturating_sub(held);
         let ticks = self.ticker.ticks().clone();
         let resumed = Arc::new(AtomicU64::new(ticks.load(Ordering::Acquire)));
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
@@ -350,7 +386,10 @@ impl Sandbox {
             deadline: input.deadline,
             started: Instant::now(),
             upstream_calls: 0,
+            upstream_bytes: 0,
             log_lines: 0,
+            cache_put: 0,
+            host_room,
             called,
             masker: None,
             limiter: MemoryLimiter { limit: limits.memory.as_usize(), used: 0, refused: Refused::Never },
@@ -359,7 +398,7 @@ impl Sandbox {
         };
         let mut store = Store::new(self.engine(), call);
         store.limiter(|call| &mut call.limiter);
-        store.set_hostcall_fuel(hostcall_fuel(limits));
+        store.set_hostcall_fuel(hostcall_fuel(limits, host_room));
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Call>| Ok(store.data_mut().cpu.tick()));
@@ -370,7 +409,7 @@ impl Sandbox {
 /// Characters of a cause that go to the log: it may hold names that the component's author chose.
 const MAX_CAUSE: usize = 2_000;
 
-fn classify(error: &wasmtime::Error, call: &Call) -> (Code, String) {
+pub(crate) fn classify(error: &wasmtime::Error, call: &Call) -> (Code, String) {
     let root = error.root_cause().to_string();
     let code = if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
         Code::ConnectorCpuExhausted

@@ -183,6 +183,45 @@ impl Values {
     pub(crate) fn as_slice(&self) -> &[Val] {
         &self.0
     }
+
+    /// What the host holds for these values, in bytes: the values, names and texts. What the system's allocator adds to
+    /// that is not counted.
+    pub(crate) fn held(&self) -> u64 {
+        (self.0.len() * size_of::<Val>()) as u64 + self.0.iter().map(held_beside).sum::<u64>()
+    }
+}
+
+/// What a value holds beside itself.
+fn held_beside(value: &Val) -> u64 {
+    const VALUE: u64 = size_of::<Val>() as u64;
+    let all = |values: &[Val]| match values {
+        // Items of a list are of one type.
+        [
+            Val::Bool(_) | Val::S8(_) | Val::U8(_) | Val::S16(_) | Val::U16(_) | Val::S32(_) | Val::U32(_),
+            ..,
+        ]
+        | [Val::S64(_) | Val::U64(_) | Val::Float32(_) | Val::Float64(_) | Val::Char(_), ..] => {
+            values.len() as u64 * VALUE
+        }
+        values => values.iter().map(|value| VALUE + held_beside(value)).sum(),
+    };
+    let text = |text: &str| text.len() as u64;
+    let boxed = |value: &Option<Box<Val>>| value.as_ref().map_or(0, |value| VALUE + held_beside(value));
+    match value {
+        Val::String(string) => text(string),
+        Val::List(values) => all(values),
+        Val::Tuple(values) => values.iter().map(|value| VALUE + held_beside(value)).sum(),
+        Val::Record(fields) => fields
+            .iter()
+            .map(|(name, value)| size_of::<(String, Val)>() as u64 + text(name) + held_beside(value))
+            .sum(),
+        Val::Variant(name, payload) => text(name) + boxed(payload),
+        Val::Enum(name) => text(name),
+        Val::Option(inner) => boxed(inner),
+        Val::Result(Ok(inner) | Err(inner)) => boxed(inner),
+        Val::Flags(names) => names.iter().map(|name| size_of::<String>() as u64 + text(name)).sum(),
+        _ => 0,
+    }
 }
 
 /// Tells how many there are, never what: values may be personal data.

@@ -22,7 +22,7 @@ mod ticker;
 
 pub use artifact::{ArtifactError, Artifacts};
 pub use call::{Answer, CallError, CallerInfo, Input, Prepared};
-pub use capabilities::{Cache, Environment};
+pub use capabilities::{Cache, Environment, Lines};
 pub use codec::Codec;
 pub use compile::child::{CompilerError, compile_component};
 pub use compile::{CompileLimits, Compiler, CompilerProcess, Cost};

@@ -173,6 +173,11 @@ impl Sandbox {
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
+
+    #[cfg(test)]
+    pub(crate) fn linker(&self) -> &Linker<Call> {
+        &self.linker
+    }
 }
 
 impl Program {

@@ -29,8 +29,18 @@ pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Core instances inside one component: Rust connectors have 3 or 4.
 pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
 
-/// Component-model handles alive in one call; connectors of this world need none.
+/// Component-model handles alive in one call. The capabilities have no resources, so that the host holds none and has no
+/// table of them; a component may make some for itself.
 pub(crate) const MAX_HANDLES: usize = 1_000;
+
+/// Requests to upstreams that go at once in one call.
+pub(crate) const MAX_AT_ONCE: usize = 16;
+
+/// What the host takes of one request to an upstream beside its body; what may be sent is less.
+pub(crate) const MAX_REQUEST_HEAD: usize = 64 << 10;
+
+/// Bytes of one line of a connector's that are shown.
+pub(crate) const MAX_LINE: usize = 1 << 10;
 
 /// Arrays and objects inside one another in a request. Types nest at most 32 deep.
 pub(crate) const MAX_JSON_DEPTH: usize = 64;
@@ -64,8 +74,8 @@ pub(crate) const SMALL_BODY: usize = 64 << 10;
 /// What the arguments of all calls with large bodies may take together, in KiB.
 pub(crate) const LARGE_BODIES: usize = 2 << 20;
 
-/// What one hand-over from guest to host may copy beyond the largest body the service allows.
-pub(crate) const HOSTCALL_ALLOWANCE: usize = 64 << 10;
+/// What one hand-over from guest to host may copy beyond bodies: the heads of as many requests as may go at once.
+pub(crate) const HOSTCALL_ALLOWANCE: usize = MAX_AT_ONCE * MAX_REQUEST_HEAD;
 
 /// Native stack of one call, of which wasm may use [`MAX_WASM_STACK`]; the rest is for host functions, whose overflow
 /// would end the process.
@@ -172,9 +182,14 @@ fn pool(settings: EngineSettings) -> PoolingAllocationConfig {
     pool
 }
 
-/// The most that one hand-over from a service's connector may make the host hold, in bytes.
-pub(crate) fn hostcall_fuel(limits: &Limits) -> usize {
-    let upstream = limits.upstream_bytes.as_usize().saturating_add(HOSTCALL_ALLOWANCE);
+/// The most that one hand-over from a service's connector may make the host hold, in bytes: what its largest answer, or
+/// its largest requests to upstreams, can need, and never more than is left of the memory that the host has for the call.
+pub(crate) fn hostcall_fuel(limits: &Limits, room: u64) -> usize {
+    let bodies = limits.upstream_bytes.as_usize().saturating_mul(MAX_AT_ONCE);
+    let upstream = bodies.min(limits.upstream_total_bytes.as_usize()).saturating_add(HOSTCALL_ALLOWANCE);
     let answer = limits.response_bytes.as_usize().saturating_mul(VALUE_FACTOR);
-    upstream.max(answer)
+    upstream.max(answer).min(usize::try_from(room).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use common::{call, call_with, environment, open};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use truc_model::{Limits, Millis};
-use truc_sandbox::{Answer, CallError, Origin};
+use truc_model::{Bytes, Limits, Millis};
+use truc_sandbox::{Answer, CallError};
 
 fn everything() -> Value {
     json!({
@@ -272,4 +272,46 @@ async fn powers_reach_what_the_environment_holds_and_nothing_else() {
     assert_eq!(denied.problem.code, "unavailable", "a key that is not bound: {:?}", denied.problem);
     let denied = call_with(&environment, "powers/relay", &[("id", "1")], None, b"").await.unwrap_err();
     assert_eq!(denied.upstream_calls, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_host_holds_for_a_call_is_added_up() {
+    use base64::Engine;
+    let body = |bytes: usize| {
+        let content = base64::engine::general_purpose::STANDARD.encode(vec![7; bytes]);
+        json!({ "content": content }).to_string()
+    };
+    let limits = |mebibytes: u64| Limits {
+        host_memory: Bytes(mebibytes << 20),
+        cpu: Millis(10_000),
+        deadline: Millis(60_000),
+        ..Limits::default()
+    };
+    let echo = async |mebibytes: u64, bytes: usize| {
+        let environment = environment(limits(mebibytes));
+        call_with(&environment, "shapes/echo-bytes", &[], None, body(bytes).as_bytes()).await
+    };
+    // A mebibyte of bytes is 40 MiB of values, as an argument and once more as the result.
+    let mebibyte = 1 << 20;
+    let answer = echo(84, mebibyte).await.unwrap();
+    assert_eq!(answer.body.len(), 2 + mebibyte.div_ceil(3) * 4);
+    assert_eq!(code(echo(79, mebibyte).await), "answer-too-large");
+    // Room for the values of the result and none for its JSON.
+    assert_eq!(code(echo(81, mebibyte).await), "answer-too-large");
+    assert_eq!(code(echo(39, mebibyte).await), "body-too-large");
+    assert!(echo(1, 1_000).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_puts_no_more_into_the_cache_than_its_limit() {
+    let value = |length: usize| json!({ "value": "x".repeat(length) }).to_string();
+    for (most, kept) in [(Bytes(8 << 10), true), (Bytes(4 << 10), false)] {
+        let environment = environment(Limits { cache_put_bytes: most, ..Limits::default() });
+        let key = [("key", "k")];
+        let body = value(6 << 10);
+        let put = call_with(&environment, "powers/remember", &key, None, body.as_bytes()).await.unwrap();
+        assert_eq!(put.status, 204, "what is not kept is no error: entries may vanish at any time");
+        let recalled = call_with(&environment, "powers/recall", &key, None, b"").await;
+        assert_eq!(recalled.is_ok(), kept);
+    }
 }

@@ -167,3 +167,28 @@ fn nothing_that_holds_arguments_prints_them() {
     assert_silent("Values", &format!("{values:?}"));
     assert_silent("Request", &format!("{:?}", codec.request(index, &values).unwrap()));
 }
+
+#[test]
+fn lines_beyond_the_limits_of_a_call_and_of_a_service_are_dropped_and_that_is_told() {
+    let body = json!({ "text": "a line" }).to_string();
+    let write = async |environment: &Arc<truc_sandbox::Environment>, times: usize| {
+        for _ in 0..times {
+            call_with(environment, "powers/write-line", &[], None, body.as_bytes()).await.unwrap();
+        }
+    };
+    let written = |text: &str| text.matches("connector.text=").count();
+    let (text, ()) = Lines::of(async {
+        write(&environment(Limits { log_lines: 0, ..Limits::default() }), 1).await;
+    });
+    assert_eq!(written(&text), 0, "{text}");
+    assert!(text.contains("connector lines beyond the limit of a call are dropped"), "{text}");
+    let (text, ()) = Lines::of(async {
+        let environment = environment(Limits { log_rate: 3, ..Limits::default() });
+        write(&environment, 20).await;
+        // A third of a second later there is room for one line more.
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        write(&environment, 1).await;
+    });
+    assert!((4..10).contains(&written(&text)), "{text}");
+    assert!(text.contains("connector lines beyond the limit of a second were dropped"), "{text}");
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
-use truc_model::{Bytes, Millis};
+use truc_model::{Bytes, Millis, Platform, PlatformTable};
 use truc_sandbox::CompileLimits;
 
 use crate::failure::{Exit, Failure};
@@ -41,6 +41,12 @@ pub(crate) struct Config {
     /// What connectors run in.
     #[serde(default)]
     pub(crate) engine: Engine,
+    /// The limits of services where nobody sets any, and the most that anybody may set.
+    #[serde(default)]
+    limits: PlatformTable,
+    /// The same, checked.
+    #[serde(skip)]
+    pub(crate) platform: Platform,
 }
 
 /// Where agencies call.
@@ -315,6 +321,7 @@ impl Config {
         {
             *path = folder.join(&*path);
         }
+        config.platform = Platform::new(&config.limits.defaults(), &config.limits.ceilings())?;
         let postgres = matches!(&config.database, Some(address) if address.kind() == "postgres");
         if postgres && config.database_max_size.is_some() {
             return Err(
@@ -431,6 +438,13 @@ mod tests {
         assert!(top.len() > 5, "{top:?}");
         for key in top {
             let keys = match key.as_str() {
+                "limits" => ["limits", "limits.ceilings"]
+                    .into_iter()
+                    .flat_map(|table| {
+                        let inner = unknown(&format!("{LEAST}[{table}]\nnothing = 1\n")).into_iter();
+                        inner.filter(|inner| inner != "ceilings").map(move |inner| format!("{table}.{inner}"))
+                    })
+                    .collect(),
                 "api" | "admin" | "log" | "ledger" | "engine" => {
                     let text = match LEAST.split_once(&format!("[{key}]\n")) {
                         Some((before, after)) => format!("{before}[{key}]\nnothing = 1\n{after}"),
@@ -457,7 +471,7 @@ mod tests {
           |
         2 | listen = 1
           | ^^^^^^
-        unknown field `listen`, expected one of `data-dir`, `database`, `database-max-size`, `secrets-dir`, `worker-threads`, `api`, `admin`, `log`, `ledger`, `engine`
+        unknown field `listen`, expected one of `data-dir`, `database`, `database-max-size`, `secrets-dir`, `worker-threads`, `api`, `admin`, `log`, `ledger`, `engine`, `limits`
         ");
         for (line, needle) in [
             ("[engine]\ninstances = 0", "0 is not a number from 1 to 4096"),
@@ -481,6 +495,36 @@ mod tests {
         for (time, needle) in [("59min", "59min is not a time from 1h to 168h"), ("8d", "`min`, `h`")] {
             let error = at("[admin]", &format!("idempotency-retention = \"{time}\"\n[admin]"));
             assert!(error.contains(needle) && error.contains("line 4"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_platforms_limits_are_checked_and_never_above_what_any_platform_can_give() {
+        let platform = |lines: &str| parse(&format!("{LEAST}{lines}")).map(|config| config.platform);
+        assert_eq!(platform(""), Ok(Platform::default()));
+        let set =
+            platform("[limits]\ncpu = \"100ms\"\nqueue = 8\n[limits.ceilings]\nmemory = \"32MiB\"").unwrap();
+        assert_eq!((set.defaults.cpu, set.defaults.queue), (Millis(100), 8));
+        assert_eq!((set.defaults.memory, set.ceilings.memory), (Bytes(32 << 20), Bytes(32 << 20)));
+        for (lines, needle) in [
+            (
+                "[limits]\ndeadline = \"90s\"",
+                "limits.deadline: 90s is more than the ceiling: write at most 1min",
+            ),
+            (
+                "[limits.ceilings]\nmemory = \"1GiB\"",
+                "limits.ceilings.memory: 1GiB is more than any platform can give",
+            ),
+            (
+                "[limits]\ncpu = \"2s\"\n[limits.ceilings]\ncpu = \"1s\"",
+                "limits.cpu: 2s is more than the ceiling: write at most 1s",
+            ),
+            ("[limits]\nconcurrency = 0", "limits.concurrency: with 0 nothing could be served"),
+            ("[limits]\nupstreamBytes = \"1MiB\"", "unknown field `upstreamBytes`"),
+            ("[limits]\nmemory = 64", "line 8"),
+        ] {
+            let error = platform(lines).unwrap_err();
+            assert!(error.contains(needle), "{error}");
         }
     }
 

@@ -119,6 +119,7 @@ impl Host {
             resolver: Arc::new(SystemResolver),
             clock: clock.clone(),
             store: store.clone(),
+            platform: config.platform,
         });
         let fleet = Arc::new(fleet.await.map_err(restore_failure)?);
         let pages = Some(Arc::new(Portal::new()) as Arc<dyn Pages>);

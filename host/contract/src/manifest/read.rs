@@ -9,7 +9,7 @@ use std::str::FromStr;
 use semver::Version;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use truc_model::{Bytes, ConnectorName, Handle, Limits, LimitsPatch, Millis};
+use truc_model::{Bytes, ConnectorName, Handle, Limits, LimitsPatch, Millis, kebab};
 
 use super::{
     Allowed, ConfigKind, ConfigRule, ConfigValue, ContractId, KeyRule, KeyUse, Manifest, ManifestFault,
@@ -135,14 +135,21 @@ fn limits(mut table: Table<'_>) -> LimitsPatch {
     let time = |item: Item<'_>| item.quantity::<Millis>("write a time, for instance \"5s\"");
     let patch = LimitsPatch {
         memory: table.take("memory").and_then(size),
+        host_memory: table.take("host-memory").and_then(size),
         cpu: table.take("cpu").and_then(time),
         deadline: table.take("deadline").and_then(time),
         concurrency: table.take("concurrency").and_then(Item::whole),
+        queue: table.take("queue").and_then(Item::whole),
+        queue_wait: table.take("queue-wait").and_then(time),
         upstream_calls: table.take("upstream-calls").and_then(Item::whole),
         upstream_bytes: table.take("upstream-bytes").and_then(size),
+        upstream_total_bytes: table.take("upstream-total-bytes").and_then(size),
         request_bytes: table.take("request-bytes").and_then(size),
         response_bytes: table.take("response-bytes").and_then(size),
+        log_lines: table.take("log-lines").and_then(Item::whole),
+        log_rate: table.take("log-rate").and_then(Item::whole),
         cache_bytes: table.take("cache-bytes").and_then(size),
+        cache_put_bytes: table.take("cache-put-bytes").and_then(size),
         answer_cache_bytes: table.take("answer-cache-bytes").and_then(size),
     };
     for (field, value, ceiling) in patch.above(&Limits::ceilings()) {
@@ -150,21 +157,13 @@ fn limits(mut table: Table<'_>) -> LimitsPatch {
         table.fault_of(&kebab(field), &detail);
     }
     for name in patch.unservable() {
-        table.fault_of(name, "without any the connector could not run: write more than 0, or leave it out");
+        table.fault_of(
+            &kebab(name),
+            "without any the connector could not run: write more than 0, or leave it out",
+        );
     }
     table.finish();
     patch
-}
-
-fn kebab(camel: &str) -> String {
-    let mut kebab = String::with_capacity(camel.len() + 2);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            kebab.push('-');
-        }
-        kebab.push(c.to_ascii_lowercase());
-    }
-    kebab
 }
 
 /// The faults noted so far, and the text they are in.

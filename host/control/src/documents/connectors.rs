@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use truc_contract::{ConfigKind, ConfigValue, Contract, KeyUse, Manifest, Operation, Pii};
 use truc_fleet::{ConnectorRef, ConnectorSummary};
-use truc_model::{Digest, Handle, Limits, OperationName, Timestamp};
+use truc_model::{Digest, Handle, Limits, LimitsPatch, OperationName, Platform, Timestamp};
 use truc_sandbox::Program;
 use utoipa::ToSchema;
 
@@ -172,8 +172,8 @@ impl From<ConnectorSummary> for Connector {
 }
 
 impl ConnectorDetails {
-    /// A published connector and its program.
-    pub(crate) fn new(summary: ConnectorSummary, program: &Program) -> Self {
+    /// A published connector and its program, with the limits of this platform.
+    pub(crate) fn new(summary: ConnectorSummary, program: &Program, platform: &Platform) -> Self {
         let contract_state = ContractState::from(summary.contract_state);
         let contract = &summary.contract;
         let advice = (contract_state == ContractState::Proposed).then(|| {
@@ -189,13 +189,16 @@ impl ConnectorDetails {
             published_at: summary.published_at,
             contract_state,
             advice,
-            description: Description::of(program.manifest(), program.contract(), program.imports()),
+            description: Description {
+                limits: platform.limits(&program.manifest().limits, &LimitsPatch::default()),
+                ..Description::of(program.manifest(), program.contract(), program.imports())
+            },
         }
     }
 }
 
 impl Description {
-    /// Describes a component by its parts.
+    /// Describes a component by its parts, with the limits of a platform that sets none of its own.
     pub fn of(manifest: &Manifest, contract: &Contract, imports: &[String]) -> Self {
         let upstream = |rule: &truc_contract::UpstreamRule| UpstreamDescription {
             description: rule.description.clone(),
@@ -224,7 +227,7 @@ impl Description {
                 .collect(),
             config: manifest.config.iter().map(|(handle, rule)| (handle.clone(), config(rule))).collect(),
             keys: manifest.keys.iter().map(|(handle, rule)| (handle.clone(), key(rule))).collect(),
-            limits: Limits::default().with(&manifest.limits),
+            limits: Platform::default().limits(&manifest.limits, &LimitsPatch::default()),
         }
     }
 }

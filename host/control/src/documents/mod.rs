@@ -22,4 +22,4 @@ pub use contracts::{
     NewContract, PublishedContract,
 };
 pub use exchanges::{Exchange, ExchangeList, ExchangeQuery};
-pub use services::{Service, ServiceList};
+pub use services::{EffectiveLimit, Service, ServiceLimits, ServiceList};

@@ -1,8 +1,8 @@
 //! Services: a connector put to work, with the settings in force.
 
 use serde::{Deserialize, Serialize};
-use truc_fleet::{ServiceSettings, ServiceSummary};
-use truc_model::{Limits, ServiceName, Timestamp};
+use truc_fleet::{ServiceLimits as FleetLimits, ServiceSettings, ServiceSummary};
+use truc_model::{LimitOrigin, LimitValue, Limits, ServiceName, Timestamp};
 use utoipa::ToSchema;
 
 use super::settings;
@@ -35,6 +35,50 @@ pub struct Service {
 pub struct ServiceList {
     /// By name.
     pub services: Vec<Service>,
+}
+
+/// The limits of a service as they are in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceLimits {
+    /// The service.
+    #[schema(value_type = String, example = "land")]
+    pub service: ServiceName,
+    /// The number of the revision in force.
+    pub revision: u32,
+    /// Every limit.
+    pub limits: Vec<EffectiveLimit>,
+}
+
+/// One limit as it is in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EffectiveLimit {
+    /// Its name in settings.
+    #[schema(example = "deadline")]
+    pub name: String,
+    /// The value in force: a number, or a text with a unit.
+    #[schema(value_type = settings::LimitValue)]
+    pub value: LimitValue,
+    /// Where that comes from: the platform's default (`platform`), the connector's manifest (`manifest`), the operator's
+    /// settings of the service (`operator`), or the platform's ceiling, as more was asked for (`ceiling`).
+    #[schema(value_type = String, example = "manifest")]
+    pub origin: LimitOrigin,
+    /// What holds where neither manifest nor settings say anything.
+    #[schema(value_type = settings::LimitValue)]
+    pub default: LimitValue,
+    /// The most that may be set on this platform.
+    #[schema(value_type = settings::LimitValue)]
+    pub ceiling: LimitValue,
+}
+
+impl From<FleetLimits> for ServiceLimits {
+    fn from(limits: FleetLimits) -> Self {
+        let FleetLimits { service, revision, limits } = limits;
+        let limits = limits.into_iter().map(|limit| {
+            let truc_model::EffectiveLimit { name, value, origin, default, ceiling } = limit;
+            EffectiveLimit { name, value, origin, default, ceiling }
+        });
+        Self { service, revision, limits: limits.collect() }
+    }
 }
 
 impl From<ServiceSummary> for Service {

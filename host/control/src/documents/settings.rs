@@ -177,38 +177,55 @@ pub enum KeyAlgorithm {
     Ed25519,
 }
 
-/// What one call of a service may use. Sizes are written `64MiB`, times `5s`.
+/// What one call of a service may use, and how many run and wait. Sizes are written `64MiB`, times `5s`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
     /// Memory of the instance.
     pub memory: String,
+    /// What the host may hold for a call beside the instance.
+    pub host_memory: String,
     /// Processor time of the connector's own code.
     pub cpu: String,
     /// Wall-clock time of the whole call.
     pub deadline: String,
     /// Calls that run at once.
     pub concurrency: u32,
+    /// Calls that wait for a place.
+    pub queue: u32,
+    /// How long a call waits for a place.
+    pub queue_wait: String,
     /// Calls to upstreams in one call.
     pub upstream_calls: u32,
     /// The body of one upstream request or response.
     pub upstream_bytes: String,
+    /// All bodies of a call's upstream requests and responses.
+    pub upstream_total_bytes: String,
     /// The caller's body.
     pub request_bytes: String,
     /// The answer's body.
     pub response_bytes: String,
+    /// Lines that one call writes to the log.
+    pub log_lines: u32,
+    /// Lines that the service writes to the log in a second.
+    pub log_rate: u32,
     /// What the service's cache holds.
     pub cache_bytes: String,
+    /// What one call puts into the cache.
+    pub cache_put_bytes: String,
     /// The answers that are kept to be given again.
     pub answer_cache_bytes: String,
 }
 
-/// Limits to set; what is left out stays as it is. Sizes are written `64MiB`, times `5s`.
+/// Limits to set; what is left out stays as it is. Nothing goes above the platform's ceilings, which may be lower than
+/// those that stand here. Sizes are written `64MiB`, times `5s`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitsPatch {
     /// Memory of the instance; at most `64MiB`.
     pub memory: Option<String>,
+    /// What the host may hold for a call beside the instance; at most `1GiB`.
+    pub host_memory: Option<String>,
     /// Processor time of the connector's own code; at most `10s`.
     pub cpu: Option<String>,
     /// Wall-clock time of the whole call; at most `1min`.
@@ -216,19 +233,45 @@ pub struct LimitsPatch {
     /// Calls that run at once.
     #[schema(maximum = 512)]
     pub concurrency: Option<u32>,
+    /// Calls that wait for a place; none with 0.
+    #[schema(maximum = 1024)]
+    pub queue: Option<u32>,
+    /// How long a call waits for a place; at most `30s`.
+    pub queue_wait: Option<String>,
     /// Calls to upstreams in one call.
     #[schema(maximum = 256)]
     pub upstream_calls: Option<u32>,
     /// The body of one upstream request or response; at most `32MiB`.
     pub upstream_bytes: Option<String>,
+    /// All bodies of a call's upstream requests and responses; at most `512MiB`.
+    pub upstream_total_bytes: Option<String>,
     /// The caller's body; at most `32MiB`.
     pub request_bytes: Option<String>,
     /// The answer's body; at most `32MiB`.
     pub response_bytes: Option<String>,
+    /// Lines that one call writes to the log.
+    #[schema(maximum = 1000)]
+    pub log_lines: Option<u32>,
+    /// Lines that the service writes to the log in a second.
+    #[schema(maximum = 100000)]
+    pub log_rate: Option<u32>,
     /// What the service's cache holds; at most `64MiB`.
     pub cache_bytes: Option<String>,
+    /// What one call puts into the cache; at most `64MiB`.
+    pub cache_put_bytes: Option<String>,
     /// The answers that are kept to be given again; at most `64MiB`, none with `0B`.
     pub answer_cache_bytes: Option<String>,
+}
+
+/// The value of a limit.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(example = "5s")]
+pub enum LimitValue {
+    /// A number of things.
+    Count(u32),
+    /// A size or a time, with its unit.
+    Quantity(String),
 }
 
 #[cfg(test)]
@@ -262,7 +305,8 @@ mod tests {
             "limits": {
                 "memory": "1MiB", "cpu": "1ms", "deadline": "1s", "concurrency": 1, "upstreamCalls": 1,
                 "upstreamBytes": "1MiB", "requestBytes": "1MiB", "responseBytes": "1MiB", "cacheBytes": "1MiB",
-                "answerCacheBytes": "1MiB"
+                "answerCacheBytes": "1MiB", "hostMemory": "1MiB", "queue": 1, "queueWait": "1s",
+                "upstreamTotalBytes": "1MiB", "logLines": 1, "logRate": 1, "cachePutBytes": "1MiB"
             }
         })
     }

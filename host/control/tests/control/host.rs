@@ -111,6 +111,7 @@ impl Host {
             secrets: Secrets::open(&folder.path().join("secrets")).unwrap(),
             resolver: Arc::new(SystemResolver),
             clock: clock.clone(),
+            platform: truc_model::Platform::default(),
         });
         let fleet = Arc::new(fleet.await.unwrap());
         let stopping = CancellationToken::new();

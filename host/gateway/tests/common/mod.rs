@@ -212,6 +212,7 @@ async fn open(
         secrets: Secrets::open(&folder.join("secrets")).expect("secrets"),
         resolver: Arc::new(SystemResolver),
         clock,
+        platform: truc_model::Platform::default(),
     });
     let fleet = fleet.await;
     (store, fleet)

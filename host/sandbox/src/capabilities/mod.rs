@@ -20,6 +20,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::call::Call;
 
 pub use cache::Cache;
+pub use log::Lines;
 pub(crate) use log::printable;
 
 mod bindings {
@@ -49,6 +50,8 @@ pub struct Environment {
     pub config: BTreeMap<Handle, ConfigValue>,
     /// The service's cache.
     pub cache: Cache,
+    /// The lines that the service's connector writes to the log.
+    pub lines: Lines,
     /// The limits in force.
     pub limits: Limits,
     /// Where the time comes from.

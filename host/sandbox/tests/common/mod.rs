@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use truc_contract::ConfigValue;
 use truc_model::{Bytes, Limits, RequestId, SystemClock, Timestamp};
 use truc_sandbox::{
-    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, Compiler, EngineSettings, Environment, Input, Origin,
-    Program, Sandbox,
+    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, Compiler, EngineSettings, Environment, Input, Lines,
+    Origin, Program, Sandbox,
 };
 
 pub(crate) struct Trial {
@@ -47,6 +47,7 @@ pub(crate) fn environment(limits: Limits) -> Arc<Environment> {
         keys: BTreeMap::new(),
         config: BTreeMap::from([("greeting".parse().unwrap(), ConfigValue::Text("Chào".to_owned()))]),
         cache: Cache::new(Bytes(1 << 20)),
+        lines: Lines::new(),
         limits,
         clock: Arc::new(SystemClock),
     })
@@ -75,6 +76,7 @@ pub(crate) async fn call_with(
     };
     let prepared = sandbox
         .prepare(program, index, &Arguments { path, query, body })
+        .and_then(|prepared| prepared.within(&environment.limits))
         .map_err(|problem| CallError { problem, cause: None, upstream_calls: 0 })?;
     sandbox.call(program, prepared, environment, input).await
 }

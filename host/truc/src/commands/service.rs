@@ -2,9 +2,9 @@
 
 use hyper::Method;
 use serde_json::json;
-use truc_control::documents::{Service, ServiceList};
+use truc_control::documents::{Service, ServiceLimits, ServiceList};
 use truc_egress::{Binding, Credential};
-use truc_model::ServiceName;
+use truc_model::{ServiceName, kebab};
 
 use crate::client::{Admin, Body};
 use crate::commands::inspect;
@@ -30,6 +30,14 @@ pub(crate) enum Command {
     List,
     /// Show one service with its settings
     Show {
+        /// The service's name
+        name: ServiceName,
+    },
+    /// Show the limits of a service: values in force, where they come from, ceilings
+    ///
+    /// A value comes from the platform's defaults (platform), the connector's manifest (manifest), the settings of the
+    /// service (operator), or is the platform's ceiling, as more was asked for (ceiling).
+    Limits {
         /// The service's name
         name: ServiceName,
     },
@@ -88,6 +96,20 @@ pub(crate) async fn run(admin: &Admin, command: Command) -> Result<Output, Failu
         Command::Show { name } => {
             let service: Service = admin.get(&format!("/admin/services/{name}")).await?;
             Output::new(&service, text(&service))
+        }
+        Command::Limits { name } => {
+            let limits: ServiceLimits = admin.get(&format!("/admin/services/{name}/limits")).await?;
+            let mut table = Table::new(["limit", "value", "origin", "default", "ceiling"]);
+            for limit in &limits.limits {
+                table.row([
+                    kebab(&limit.name),
+                    limit.value.to_string(),
+                    limit.origin.as_str().to_owned(),
+                    limit.default.to_string(),
+                    limit.ceiling.to_string(),
+                ]);
+            }
+            Output::new(&limits, table.text("there is no limit"))
         }
         Command::Remove { name } => {
             admin.delete(&format!("/admin/services/{name}")).await?;

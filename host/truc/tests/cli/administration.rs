@@ -1,5 +1,6 @@
 //! The commands that ask a host: what they say to people, to programs, and when they are refused.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::host::{Host, Installation, component, contract, truc};
@@ -40,12 +41,62 @@ fn connectors_and_services() {
     transcript.run(&PUT);
     transcript.run(&["service", "list"]);
     transcript.run(&["service", "show", "fees"]);
+    transcript.run(&["service", "limits", "fees"]);
     transcript.run(&["service", "remove", "fees"]);
     transcript.run(&["service", "show", "fees"]);
     insta::assert_snapshot!("services", transcript.text());
 
     let shown = host.truc(&["connector", "show", "payment@1.0.0"]);
     assert!(shown.text().contains("must be set: "), "{shown:?}");
+}
+
+#[test]
+fn limits_tell_their_origin_and_stay_below_the_platforms_ceilings() {
+    let installation = Installation::new();
+    let limits = "[limits]\ncpu = \"100ms\"\n[limits.ceilings]\nconcurrency = 8\ndeadline = \"15s\"\n";
+    installation.configure("127.0.0.1:0", "127.0.0.1:0", limits);
+    let host = installation.serve();
+    host.truc(&["contract", "publish", &contract("payment")]).text();
+    host.truc(&["publish", &component("payment")]).text();
+    let put = |more: &[&str]| host.truc(&[&PUT[..], more].concat());
+    let refused = put(&["--limit", "concurrency=9"]);
+    let refused = refused.failed(5);
+    assert!(refused.contains("/limits/concurrency") && refused.contains("at most 8"), "{refused}");
+    put(&["--limit", "queue=2", "--limit", "queue-wait=250ms", "--limit", "concurrency=4"]).text();
+
+    let mut transcript = host.transcript();
+    transcript.run(&["service", "limits", "fees"]);
+    transcript.run(&["service", "limits", "fees", "--json"]);
+    transcript.run(&["service", "limits", "nothing"]);
+    insta::assert_snapshot!("limits", transcript.text());
+
+    // Lower ceilings lower what was put before, when the host starts again.
+    let installation = host.stop(Signal::TERM);
+    installation.configure(
+        "127.0.0.1:0",
+        "127.0.0.1:0",
+        "[limits.ceilings]\ndeadline = \"8s\"\nconcurrency = 3\n",
+    );
+    let host = installation.serve();
+    let limits = host.truc(&["service", "limits", "fees", "--json"]).json();
+    let of = |name: &str| {
+        let limits = limits["limits"].as_array().unwrap();
+        let limit = limits.iter().find(|limit| limit["name"] == name).unwrap();
+        (limit["value"].clone(), limit["origin"].clone())
+    };
+    assert_eq!(of("deadline"), (json!("8s"), json!("ceiling")));
+    assert_eq!(of("concurrency"), (json!(3), json!("ceiling")));
+    assert_eq!(of("queue"), (json!(2), json!("operator")));
+    assert!(host.installation.log().contains("limit lowered to the platform's ceiling"));
+    // A host whose own limits contradict one another does not start.
+    let installation = host.stop(Signal::TERM);
+    installation.configure(
+        "127.0.0.1:0",
+        "127.0.0.1:0",
+        "[limits]\ndeadline = \"20s\"\n[limits.ceilings]\ndeadline = \"15s\"\n",
+    );
+    assert!(installation.check_config(&[]).failed(3).contains("write at most 15s"));
+    assert!(installation.serve_in_vain().failed(3).contains("limits.deadline: 20s is more than the ceiling"));
 }
 
 #[test]

@@ -66,6 +66,8 @@ async fn services(session: &mut Session, estate: &Estate) -> Result<()> {
     session.get_without_key(401, "/admin/services").await?;
     session.get(200, "/admin/services/parcels-by-post").await?;
     session.get(404, "/admin/services/nothing").await?;
+    session.get(200, "/admin/services/parcels-by-post/limits").await?;
+    session.get(404, "/admin/services/nothing/limits").await?;
     session.delete(204, "/admin/services/parcels-by-post").await?;
     session.delete(404, "/admin/services/parcels-by-post").await?;
     Ok(())
