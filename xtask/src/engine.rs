@@ -143,7 +143,8 @@ dependencies = [
     #[test]
     fn the_engine_is_found_in_a_lock_file() {
         assert_eq!(locked(LOCK).unwrap(), version("48.0.8"));
-        for (text, needle) in [("version = 4\npackage = []", "has no wasmtime"), ("<html>", "cannot be read")] {
+        for (text, needle) in [("version = 4\npackage = []", "has no wasmtime"), ("<html>", "cannot be read")]
+        {
             let error = format!("{:#}", locked(text).unwrap_err());
             assert!(error.contains(needle), "{error}");
         }

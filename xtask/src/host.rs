@@ -47,11 +47,15 @@ const CONFIGURATION: &str = "truc.toml";
 /// The admin key in a host's folder.
 const ADMIN_KEY: &str = "admin.key";
 
+/// The vault's keys in a host's folder.
+const VAULT_KEY: &str = "vault.key";
+
 impl Host {
-    /// Makes a host's folder: configuration, admin key, and a place for secrets.
+    /// Makes a host's folder: configuration, admin key, and a key of the vault.
     pub(crate) fn prepare(program: &Path, folder: &Path, recording: Recording, ports: Ports) -> Result<()> {
-        std::fs::create_dir_all(folder.join("secrets"))?;
+        std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join(ADMIN_KEY), output(Command::new(program).arg("admin-key"))?)?;
+        std::fs::write(folder.join(VAULT_KEY), output(Command::new(program).args(["vault", "key"]))?)?;
         let Ports { api, admin } = ports;
         let record = match recording {
             Recording::All => "all",
@@ -59,7 +63,6 @@ impl Host {
         };
         let configuration = format!(
             r#"data-dir = "data"
-secrets-dir = "secrets"
 
 [api]
 listen = "127.0.0.1:{api}"
@@ -67,6 +70,9 @@ listen = "127.0.0.1:{api}"
 [admin]
 listen = "127.0.0.1:{admin}"
 key-file = "{ADMIN_KEY}"
+
+[vault]
+key-file = "{VAULT_KEY}"
 
 [ledger]
 record = "{record}"
@@ -120,6 +126,15 @@ record = "{record}"
         self.truc(&["service", "put", name, "--file", &file.to_string_lossy()]).await.map(drop)
     }
 
+    /// Puts a secret.
+    pub(crate) async fn secret(&self, name: &str, value: &str) -> Result<()> {
+        let file = self.folder.join("a-secret");
+        std::fs::write(&file, value)?;
+        let put = self.truc(&["secret", "put", name, "--file", &file.to_string_lossy()]).await;
+        std::fs::remove_file(&file)?;
+        put.map(drop)
+    }
+
     /// Enters an agency.
     pub(crate) async fn agency(&self, code: &str, name: &str) -> Result<()> {
         self.truc(&["agency", "add", code, name]).await.map(drop)
@@ -138,7 +153,7 @@ record = "{record}"
     }
 
     /// Runs a command of the host's command line; gives the JSON it prints.
-    async fn truc(&self, arguments: &[&str]) -> Result<Value> {
+    pub(crate) async fn truc(&self, arguments: &[&str]) -> Result<Value> {
         let mut command = Command::new(&self.program);
         command.args(["--json", "--admin", &format!("http://{}", self.admin)]);
         command.arg("--admin-key-file").arg(self.admin_key_file()).args(arguments);

@@ -220,6 +220,8 @@ fn met_by(code: Code) -> MetBy {
         | Code::NameTaken
         | Code::ItemNotFound
         | Code::ServiceInvalid
+        | Code::SecretInUse
+        | Code::VaultUnusable
         | Code::StoreUnavailable => MetBy::NoCall,
     }
 }

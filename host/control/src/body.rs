@@ -10,8 +10,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_path_to_error::{Path, Segment};
-use truc_model::{Bytes as Size, Code, Fault};
+use truc_model::{Bytes as Size, Code, Fault, Secret};
 use truc_sandbox::MAX_COMPONENT_BYTES;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::refusal::{Refusal, sentence};
 use crate::server::Control;
@@ -25,6 +26,9 @@ const MAX_DISCARDED: usize = 64 << 20;
 /// The bytes of a component.
 pub(crate) struct ComponentBytes(pub(crate) Vec<u8>);
 
+/// The value of a secret, which is the body as it is.
+pub(crate) struct SecretText(pub(crate) Secret);
+
 /// A JSON document of at most `MOST` bytes.
 pub(crate) struct Json<T, const MOST: usize = MAX_JSON>(pub(crate) T);
 
@@ -36,6 +40,27 @@ impl FromRequest<Arc<Control>> for ComponentBytes {
         read(request.into_body(), MAX_COMPONENT_BYTES, Code::ComponentTooLarge, control)
             .await
             .map(|bytes| Self(bytes.into()))
+    }
+}
+
+impl FromRequest<Arc<Control>> for SecretText {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
+        check_media_type(request.headers(), "text/plain")?;
+        let bytes = read(request.into_body(), truc_egress::MOST_SECRET, Code::BodyTooLarge, control).await?;
+        let text = Zeroizing::new(bytes.to_vec());
+        // What was received is overwritten where nothing else holds it.
+        if let Ok(mut received) = bytes.try_into_mut() {
+            received.as_mut().zeroize();
+        }
+        match std::str::from_utf8(&text) {
+            Ok(text) => Ok(Self(Secret::new(text.to_owned()))),
+            Err(_) => {
+                let detail = "the value is not UTF-8 text; write bytes in Base64".to_owned();
+                Err(Refusal::faults(vec![Fault { pointer: String::new(), detail }]))
+            }
+        }
     }
 }
 

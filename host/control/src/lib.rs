@@ -6,7 +6,7 @@
 //! key        the admin key, on everything below /admin
 //! body       bodies read within bounds; JSON whose faults are told with their place
 //! parameters path and query parameters, likewise
-//! contracts, connectors, services, agencies, accounts, grants, exchanges    thin handlers, one file for each resource
+//! contracts, connectors, services, secrets, agencies, accounts, grants, exchanges    thin handlers, one file for each resource
 //! operations /healthz, /readyz, /metrics, without a key
 //! documents  what goes in and comes out, with its JSON Schema
 //! openapi    the document of the API, collected from the handlers
@@ -29,6 +29,7 @@ mod openapi;
 mod operations;
 mod parameters;
 mod refusal;
+mod secrets;
 mod server;
 mod services;
 

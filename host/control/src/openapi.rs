@@ -14,10 +14,10 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::server::Control;
-use crate::{accounts, agencies, connectors, contracts, exchanges, grants, services};
+use crate::{accounts, agencies, connectors, contracts, exchanges, grants, secrets, services};
 
 const DESCRIPTION: &str = "\
-What operators do: publish contracts and connectors, put services to work, enter agencies and their accounts, grant operations, and \
+What operators do: publish contracts and connectors, keep secrets, put services to work, enter agencies and their accounts, grant operations, and \
 look at exchanges. Every error is a problem document (RFC 9457) with a stable `code`.";
 
 /// What every operation can answer with, whatever it does.
@@ -93,6 +93,7 @@ pub(crate) fn resources() -> OpenApiRouter<Arc<Control>> {
         .merge(contracts::routes())
         .merge(connectors::routes())
         .merge(services::routes())
+        .merge(secrets::routes())
         .merge(agencies::routes())
         .merge(accounts::routes())
         .merge(grants::routes())

@@ -46,6 +46,10 @@ pub struct Binding {
     /// The keys of which the upstream's certificate must bear one. Without `ca` nothing else about the certificate matters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Pin>,
+    /// The name of the secret that holds the certificate Trục shows the upstream and its private key (PEM), beside any
+    /// credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<SecretRef>,
 }
 
 impl Binding {
@@ -62,7 +66,13 @@ impl Binding {
             breaker: BreakerSettings::default(),
             ca: None,
             pins: Vec::new(),
+            client_certificate: None,
         }
+    }
+
+    /// The names of the secrets it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.credential.iter().map(Credential::secret).chain(&self.client_certificate)
     }
 }
 
@@ -86,7 +96,7 @@ fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::E
     Vec::<String>::deserialize(deserializer)?.iter().map(range).collect()
 }
 
-/// How Trục makes itself known to an upstream. The secret itself is in the secrets directory.
+/// How Trục makes itself known to an upstream. The secret itself is in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Credential {
@@ -121,6 +131,98 @@ pub enum Credential {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scope: Option<String>,
     },
+    /// The session of a login to the national integration platform (NDXP, VXP). Sessions are kept, and renewed when
+    /// their time is over or the upstream refuses them.
+    SessionLogin {
+        /// The path of the login on the address's host and port. The address's base path does not stand before it.
+        login_path: String,
+        /// The user name.
+        username: String,
+        /// The name of the secret that is the password.
+        secret: SecretRef,
+        /// The code of the system on the platform that is logged in to: the login's header field `dstcode`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        destination: Option<String>,
+        /// Where the session goes in a request.
+        #[serde(default)]
+        place: SessionPlace,
+        /// How long a session is used, from 10 s to 24 h.
+        #[serde(default = "default_session_life")]
+        lifetime: Millis,
+        /// The values of `error_code` in an answer that tell that the session is over, besides the status 401.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        expired_codes: Vec<String>,
+    },
+    /// HTTP Message Signatures (RFC 9421), with the body covered by its digest (RFC 9530).
+    HttpSignature {
+        /// What signs.
+        algorithm: SignatureAlgorithm,
+        /// By what the upstream knows the key: the parameter `keyid`.
+        key_id: String,
+        /// The name of the secret that is the key.
+        secret: SecretRef,
+        /// The name of the signature; `sig1` where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        /// What is signed, in order: `@method`, `@authority`, `@scheme`, `@request-target`, `@path`, `@query` and names of
+        /// header fields. Where it is empty: `@method`, `@authority`, `@path`, `@query`, `content-type`,
+        /// `content-digest`. Fields that a request does not have are left out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        components: Vec<String>,
+    },
+}
+
+impl Credential {
+    /// The name of its secret.
+    pub fn secret(&self) -> &SecretRef {
+        match self {
+            Credential::Header { secret, .. }
+            | Credential::Basic { secret, .. }
+            | Credential::OAuth2ClientCredentials { secret, .. }
+            | Credential::SessionLogin { secret, .. }
+            | Credential::HttpSignature { secret, .. } => secret,
+        }
+    }
+}
+
+/// Where a session goes in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPlace {
+    /// The member of this name of the JSON object that is the body.
+    Member(String),
+    /// The header field of this name.
+    Header(String),
+}
+
+impl Default for SessionPlace {
+    /// As the platform takes it.
+    fn default() -> Self {
+        Self::Member("session".to_owned())
+    }
+}
+
+/// What signs requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureAlgorithm {
+    /// Ed25519; the secret is a PEM file with a `PRIVATE KEY` (PKCS#8).
+    Ed25519,
+    /// HMAC with SHA-256; the secret's text is the key, or the key's Base64 after `base64:`.
+    HmacSha256,
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SignatureAlgorithm::Ed25519 => "ed25519",
+            SignatureAlgorithm::HmacSha256 => "hmac-sha256",
+        })
+    }
+}
+
+fn default_session_life() -> Millis {
+    Millis(15 * 60 * 1000)
 }
 
 /// How long the parts of a call may take; each from 1 ms to 10 min. The call's own deadline bounds all of them.
@@ -206,6 +308,15 @@ mod tests {
     }
 
     #[test]
+    fn every_secret_is_named() {
+        let text = r#"{"address":"https://a","allowAddresses":["10.0.0.1"],"credential":{"type":"session-login","loginPath":"/login","username":"u","secret":"one"},"clientCertificate":"two"}"#;
+        let binding: Binding = serde_json::from_str(text).unwrap();
+        assert_eq!(binding.secrets().map(SecretRef::as_str).collect::<Vec<_>>(), ["one", "two"]);
+        let Some(Credential::SessionLogin { place, lifetime, .. }) = &binding.credential else { panic!() };
+        assert_eq!((place, *lifetime), (&SessionPlace::Member("session".to_owned()), Millis(900_000)));
+    }
+
+    #[test]
     fn little_needs_to_be_set() {
         let binding: Binding =
             serde_json::from_str(r#"{"address":"http://10.0.0.1","allowAddresses":["10.0.0.1"]}"#).unwrap();
@@ -233,6 +344,10 @@ mod tests {
                 "password",
             ),
             (r#"{"address":"http://a","credential":{"type":"digest"}}"#, "oauth2-client-credentials"),
+            (
+                r#"{"address":"http://a","credential":{"type":"session-login","loginPath":"/l","username":"u","secret":"s","place":{"cookie":"x"}}}"#,
+                "expected `member` or `header`",
+            ),
         ] {
             let error = serde_json::from_str::<Binding>(text).unwrap_err().to_string();
             assert!(error.contains(needle), "{error}");

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::{Host, is_dialable};
-use crate::tls::{Tls, Trust, UnknownKey, is_distrust, unknown_key};
+use crate::tls::{Identity, Tls, Trust, UnknownKey, is_distrust, unknown_key};
 use crate::{BindFault, Binding, Resolver};
 
 /// How many of a name's addresses are tried.
@@ -68,7 +68,11 @@ impl DialError {
 }
 
 impl Dialer {
-    pub(crate) fn new(binding: &Binding, resolver: Arc<dyn Resolver>) -> Result<Self, BindFault> {
+    pub(crate) fn new(
+        binding: &Binding,
+        identity: Option<Identity>,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, BindFault> {
         let address = &binding.address;
         let host = address.host().clone();
         let mut ranges = binding.allow_addresses.clone();
@@ -84,8 +88,9 @@ impl Dialer {
         }
         let trust = Trust { ca: binding.ca.as_deref(), pins: &binding.pins };
         let tls = match (address.is_https(), &trust) {
-            (true, trust) => Some(Tls::new(&host, trust)?),
+            (true, trust) => Some(Tls::new(&host, trust, identity)?),
             (false, Trust { ca: Some(_), .. }) => return Err(BindFault::CaWithoutTls),
+            (false, _) if identity.is_some() => return Err(BindFault::ClientCertificateWithoutTls),
             (false, Trust { pins: [], .. }) => None,
             (false, _) => return Err(BindFault::PinsWithoutTls),
         };

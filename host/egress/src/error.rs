@@ -114,6 +114,44 @@ pub enum BindFault {
     /// The token endpoint's path is not a path.
     #[error("`tokenPath` is {0:?}: write a plain path that begins with `/`, for instance \"/token\"")]
     TokenPath(String),
+    /// The login's path is not a path.
+    #[error("`loginPath` is {0:?}: write a plain path that begins with `/`, for instance \"/mapi/login\"")]
+    LoginPath(String),
+    /// The code of the system that is logged in to cannot be sent.
+    #[error(
+        "the credential's `destination` cannot stand in a header field: write the code, for instance \"VN:GOV:G22:provider\""
+    )]
+    Destination,
+    /// The name of the body's member is empty.
+    #[error("the credential's `place` names no member: write for instance {{ \"member\": \"session\" }}")]
+    SessionMember,
+    /// A session's life is out of bounds.
+    #[error("`lifetime` is {0}: write a time from 10s to 24h")]
+    SessionLife(Millis),
+    /// The names in a signature cannot be written.
+    #[error(
+        "a signature's `keyId` is printable ASCII without quotes, and its `label` lower-case letters, digits, `_`, `-`, `.` and `*`"
+    )]
+    SignatureTerms,
+    /// Something cannot be signed.
+    #[error(
+        "`components` holds {0:?}: write `@method`, `@authority`, `@scheme`, `@request-target`, `@path`, `@query`, or the \
+         name of a header field in lower case"
+    )]
+    SignatureComponent(String),
+    /// A client certificate without TLS.
+    #[error(
+        "`clientCertificate` is set, but the address begins with `http://`: write `https://`, or leave it out"
+    )]
+    ClientCertificateWithoutTls,
+    /// The secret holds no certificate with its key.
+    #[error("secret `{secret}` cannot be used as a client certificate: {reason}")]
+    ClientCertificate {
+        /// The secret's name.
+        secret: crate::SecretRef,
+        /// What is wrong with it and what to do.
+        reason: &'static str,
+    },
     /// The secret could not be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -128,10 +166,12 @@ pub enum BindFault {
         remedy: KeyAlgorithm,
     },
     /// The secret does not hold a key of this kind.
-    #[error("secret `{secret}` holds no Ed25519 key: {reason}")]
+    #[error("secret `{secret}` holds no {kind}: {reason}")]
     KeyFormat {
         /// The secret's name.
         secret: crate::SecretRef,
+        /// What it should hold.
+        kind: &'static str,
         /// What is wrong with it and what to do.
         reason: &'static str,
     },
@@ -157,6 +197,19 @@ pub enum CallError {
     /// The answer is larger than this number of bytes, the limit in force.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
+}
+
+impl CallError {
+    /// The same error with its text changed.
+    pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Denied(text) => Self::Denied(change(text)),
+            Self::Timeout(text) => Self::Timeout(change(text)),
+            Self::Unreachable(text) => Self::Unreachable(change(text)),
+            Self::Interrupted(text) => Self::Interrupted(change(text)),
+            Self::TooLarge(most) => Self::TooLarge(most),
+        }
+    }
 }
 
 /// A text of a connector inside one of ours: quoted, escaped and shortened, so that it cannot pass for ours.

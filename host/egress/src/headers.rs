@@ -12,12 +12,12 @@ pub(crate) const MOST_FIELDS: usize = 64;
 /// The most bytes of all header fields of one request, names and values.
 pub(crate) const MOST_BYTES: usize = 16 * 1024;
 
-/// Adds a connector's header fields to those of the host. `credential` is the [`folded`] name of the field that the
+/// Adds a connector's header fields to those of the host. `credential` are the [`folded`] names of the fields that the
 /// operator's credential goes into. The error says which field cannot be sent, and why.
 pub(crate) fn add(
     headers: &mut HeaderMap,
     fields: &[(String, String)],
-    credential: Option<&str>,
+    credential: &[String],
 ) -> Result<(), String> {
     if fields.len() > MOST_FIELDS {
         return Err(format!("more than {MOST_FIELDS} header fields"));
@@ -31,7 +31,7 @@ pub(crate) fn add(
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| denied("a name is made of letters, digits and `-`"))?;
         let folded = folded(parsed.as_str());
-        if credential == Some(&*folded) {
+        if credential.iter().any(|field| *field == folded) {
             return Err(denied("the host sets it from the operator's credential; leave it out"));
         }
         if is_reserved(&folded) {
@@ -49,14 +49,14 @@ pub(crate) fn add(
 }
 
 /// The answer's header fields that a connector may see, in order.
-pub(crate) fn visible(headers: &HeaderMap, credential: Option<&str>) -> Vec<(String, String)> {
+pub(crate) fn visible(headers: &HeaderMap, credential: &[String]) -> Vec<(String, String)> {
     let mut visible = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let name = name.as_str();
         // A value that is not text could not be given to a connector.
         if let Ok(value) = std::str::from_utf8(value.as_bytes())
             && !is_hidden(name)
-            && credential != Some(&*folded(name))
+            && !credential.iter().any(|field| *field == folded(name))
         {
             visible.push((name.to_owned(), value.to_owned()));
         }

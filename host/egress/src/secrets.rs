@@ -1,104 +1,91 @@
-//! The secrets directory: one file for each secret, read through a directory that was opened once.
+//! Secrets by name: what one may be, and those at hand while a service is bound.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Read};
-use std::path::Path;
 use std::str::FromStr;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use truc_model::{Handle, NameError, Secret};
-use zeroize::Zeroizing;
 
-/// The most bytes a secret may have.
-const MAX_SECRET: u64 = 64 * 1024;
+/// The fewest bytes of a secret. A shorter one could be guessed, and it could not be told from other text where an
+/// upstream echoes it.
+pub const LEAST_SECRET: usize = 8;
 
-/// The name of a secret: the name of its file in the secrets directory. Lower-case letters, digits and single
-/// hyphens, so that it cannot be a path.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The most bytes of a secret in PEM form.
+pub const MOST_SECRET: usize = 64 * 1024;
+
+/// The most bytes of a secret in any other form.
+const MOST_PLAIN: usize = 4 * 1024;
+
+/// The name of a secret. Lower-case letters, digits and single hyphens.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretRef(Handle);
 
-/// The directory in which the operator keeps secrets.
-#[derive(Debug)]
+/// Opened secrets: those that one service names, for as long as it takes to bind it. Overwritten when dropped.
+#[derive(Debug, Default)]
 pub struct Secrets {
-    dir: Dir,
+    values: HashMap<SecretRef, Secret>,
 }
 
-/// Why a secret could not be read. The text never holds any part of the secret.
-#[derive(Debug, thiserror::Error)]
+/// Why a secret could not be used. The text never holds any part of the secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The directory could not be opened.
-    #[error("the secrets directory {path:?} could not be opened: {cause}")]
-    Directory {
-        /// The directory, as it was given.
-        path: String,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// There is no such file, or it leads outside the directory, or it may not be read.
-    #[error(
-        "secret `{name}` could not be read: {cause}; put it into a file named `{name}` in the secrets directory"
-    )]
-    Unreadable {
+    /// There is none of that name.
+    #[error("there is no secret `{name}`: put it with `truc secret put {name}`")]
+    Missing {
         /// The secret's name.
         name: SecretRef,
-        /// What the system said.
-        cause: io::Error,
     },
-    /// The file holds something that cannot be a secret.
-    #[error("secret `{name}` {reason}")]
-    Unusable {
-        /// The secret's name.
-        name: SecretRef,
+    /// The value cannot be a secret.
+    #[error("the value {reason}")]
+    Unfit {
         /// What is wrong with it and what to do.
         reason: &'static str,
     },
 }
 
 impl Secrets {
-    /// Opens the directory. From here on nothing outside it can be reached, not by a symbolic link either.
-    ///
-    /// # Errors
-    /// [`SecretError::Directory`].
-    pub fn open(path: &Path) -> Result<Self, SecretError> {
-        Dir::open_ambient_dir(path, ambient_authority())
-            .map(|dir| Self { dir })
-            .map_err(|cause| SecretError::Directory { path: path.display().to_string(), cause })
+    /// Some secrets, by name.
+    pub fn of(values: impl IntoIterator<Item = (SecretRef, Secret)>) -> Self {
+        Self { values: values.into_iter().collect() }
     }
 
-    /// Reads a secret: the file's content as UTF-8 text, at most 64 KiB, without the line end that editors put at the
-    /// end.
+    /// The secret of a name.
     ///
     /// # Errors
-    /// [`SecretError::Unreadable`], [`SecretError::Unusable`].
+    /// [`SecretError::Missing`].
     pub fn get(&self, name: &SecretRef) -> Result<Secret, SecretError> {
-        let unreadable = |cause| SecretError::Unreadable { name: name.clone(), cause };
-        let unusable = |reason| SecretError::Unusable { name: name.clone(), reason };
-        // Asked before opening: opening a named pipe would wait for a writer.
-        let metadata = self.dir.metadata(name.as_str()).map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(unusable("is not a regular file"));
-        }
-        if metadata.len() > MAX_SECRET {
-            return Err(unusable("is larger than 64 KiB"));
-        }
-        // Room for everything at once, so that no copy of the secret is left behind in memory by growing.
-        let room = usize::try_from(metadata.len()).unwrap_or(0).saturating_add(32);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        let file = self.dir.open(name.as_str()).map_err(unreadable)?;
-        file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_SECRET {
-            return Err(unusable("is larger than 64 KiB"));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|_| unusable("is not UTF-8 text"))?;
-        let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-        if text.is_empty() {
-            return Err(unusable("is empty: write the secret into its file"));
-        }
-        Ok(Secret::new(text.to_owned()))
+        self.values.get(name).cloned().ok_or_else(|| SecretError::Missing { name: name.clone() })
     }
+
+    /// All of them.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.values.values()
+    }
+}
+
+/// Checks whether a value can be a secret.
+///
+/// # Errors
+/// [`SecretError::Unfit`]: too short, or too long.
+pub fn check_secret(value: &Secret) -> Result<(), SecretError> {
+    let reason = match (value.expose().len(), is_pem(value.expose())) {
+        (..LEAST_SECRET, _) => {
+            "has fewer than 8 bytes: it could be guessed, and could not be told from other text; use a longer one"
+        }
+        (.., true) if value.expose().len() > MOST_SECRET => "is larger than 64 KiB",
+        (.., false) if value.expose().len() > MOST_PLAIN => {
+            "is larger than 4 KiB, and not in PEM form, which may have 64 KiB"
+        }
+        _ => return Ok(()),
+    };
+    Err(SecretError::Unfit { reason })
+}
+
+/// Whether a secret is a PEM file, of which only private keys are secret.
+pub(crate) fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN ")
 }
 
 impl SecretRef {
@@ -130,56 +117,22 @@ impl fmt::Debug for SecretRef {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
-    fn name(text: &str) -> SecretRef {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn one_line_end_is_taken_off() {
-        let dir = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(dir.path()).unwrap();
-        for (content, secret) in
-            [("s3cret", "s3cret"), ("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("a\nb\n\n", "a\nb\n")]
-        {
-            fs::write(dir.path().join("key"), content).unwrap();
-            assert_eq!(secrets.get(&name("key")).unwrap().expose(), secret);
-        }
+    fn check(text: &str) -> Result<(), SecretError> {
+        check_secret(&Secret::new(text.to_owned()))
     }
 
     #[test]
     fn what_cannot_be_a_secret_is_refused_without_showing_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(dir.path()).unwrap();
-        fs::create_dir(dir.path().join("folder")).unwrap();
-        fs::write(dir.path().join("empty"), "\n").unwrap();
-        fs::write(dir.path().join("binary"), b"canary\xff").unwrap();
-        fs::write(dir.path().join("large"), vec![b'x'; 64 * 1024 + 1]).unwrap();
-        for file in ["missing", "folder", "empty", "binary", "large"] {
-            let error = secrets.get(&name(file)).unwrap_err();
-            let text = format!("{error} {error:?}");
-            assert!(text.contains(file) && !text.contains("canary"), "{text}");
+        for text in ["", "canary1", &"canary".repeat(1000)] {
+            let error = check(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_out_of_the_directory_leads_nowhere() {
-        let outside = tempfile::tempdir().unwrap();
-        fs::write(outside.path().join("loot"), "canary").unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(outside.path().join("loot"), dir.path().join("absolute")).unwrap();
-        let relative = Path::new("..").join(outside.path().file_name().unwrap()).join("loot");
-        std::os::unix::fs::symlink(relative, dir.path().join("relative")).unwrap();
-        fs::write(dir.path().join("real"), "inside").unwrap();
-        std::os::unix::fs::symlink("real", dir.path().join("alias")).unwrap();
-        let secrets = Secrets::open(dir.path()).unwrap();
-        assert!(matches!(secrets.get(&name("absolute")), Err(SecretError::Unreadable { .. })));
-        assert!(matches!(secrets.get(&name("relative")), Err(SecretError::Unreadable { .. })));
-        assert_eq!(secrets.get(&name("alias")).unwrap().expose(), "inside");
+        for text in ["canary12", &"x".repeat(4096), &format!("-----BEGIN X-----\n{}", "x".repeat(40_000))] {
+            assert_eq!(check(text), Ok(()));
+        }
+        assert!(check(&format!("-----BEGIN X-----\n{}", "x".repeat(70_000))).is_err());
     }
 
     #[test]
@@ -187,5 +140,14 @@ mod tests {
         for text in ["", ".", "..", "../x", "a/b", "/etc/passwd", "A", "a\0", "a.pem", "-a"] {
             assert!(text.parse::<SecretRef>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn nothing_prints_a_value() {
+        let name: SecretRef = "key".parse().unwrap();
+        let secrets = Secrets::of([(name.clone(), Secret::new("canary".to_owned()))]);
+        assert!(!format!("{secrets:?} {:?}", secrets.get(&name)).contains("canary"));
+        let missing = secrets.get(&"other".parse().unwrap()).unwrap_err();
+        assert!(missing.to_string().contains("truc secret put other"), "{missing}");
     }
 }

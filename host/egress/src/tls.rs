@@ -18,11 +18,12 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
+use truc_model::Secret;
 
 use crate::address::Host;
-use crate::{BindFault, Pin};
+use crate::{BindFault, Pin, SecretRef};
 
 /// What is needed to make a TCP connection into a TLS one.
 pub(crate) struct Tls {
@@ -38,9 +39,35 @@ pub(crate) struct Trust<'a> {
     pub(crate) pins: &'a [Pin],
 }
 
+/// What Trục shows an upstream that asks for a certificate.
+pub(crate) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    secret: SecretRef,
+}
+
+impl Identity {
+    /// The certificate, those that lead to its authority, and its private key, all in one PEM file.
+    pub(crate) fn new(name: &SecretRef, pem: &Secret) -> Result<Self, BindFault> {
+        let fault = |reason| BindFault::ClientCertificate { secret: name.clone(), reason };
+        let bytes = pem.expose().as_bytes();
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
+        let chain = chain.map_err(|_| fault("a certificate in it is cut short or damaged"))?;
+        if chain.is_empty() {
+            return Err(fault(
+                "it holds no CERTIFICATE: write certificate and private key into one PEM file",
+            ));
+        }
+        let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
+            fault("it holds no PRIVATE KEY (PKCS#8): write certificate and private key into one PEM file")
+        })?;
+        Ok(Self { chain, key, secret: name.clone() })
+    }
+}
+
 impl Tls {
     /// Settings for one host, whose name or IP address its certificate must bear where authorities vouch for it.
-    pub(crate) fn new(host: &Host, trust: &Trust<'_>) -> Result<Self, BindFault> {
+    pub(crate) fn new(host: &Host, trust: &Trust<'_>, identity: Option<Identity>) -> Result<Self, BindFault> {
         let fault = |error: &dyn std::error::Error| BindFault::Tls(error.to_string());
         // The provider is named here and not installed for the process: other parts of the process may have their own.
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -62,7 +89,15 @@ impl Tls {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
         };
-        let mut config = builder.with_no_client_auth();
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(Identity { chain, key, secret }) => {
+                builder.with_client_auth_cert(chain, key).map_err(|_| BindFault::ClientCertificate {
+                    secret,
+                    reason: "its private key cannot be used, or is not that of its first certificate",
+                })?
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let server = match host {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| fault(&error))?,

@@ -4,25 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use http_body_util::Full;
 use tokio::time::Instant;
-use truc_contract::{Method, PathTemplate, UpstreamRule};
-use truc_model::{Handle, Millis, ServiceName};
-use zeroize::Zeroizing;
+use truc_contract::{Method, UpstreamRule};
+use truc_model::{Clock, Handle, Millis, ServiceName};
 
+use crate::censor::Censor;
+use crate::credential::{Proof, prove};
 use crate::deadline::Deadline;
 use crate::dial::Dialer;
 use crate::error::Quoted;
-use crate::link::{Answer, Link};
+use crate::link::Link;
 use crate::retry::Repeat;
+use crate::signature::Signer;
 use crate::standing::{Presence, Standing, share};
 use crate::target::Template;
-use crate::tokens::{self, Tokens};
+use crate::tls::Identity;
+use crate::tokens::{Pass, Tokens};
 use crate::{
-    BindError, BindFault, Binding, BreakerSettings, BreakerState, CallError, Credential, Jitter, Resolver,
-    Secrets, Timeouts, headers,
+    BindError, BindFault, Binding, BreakerSettings, BreakerState, CallError, Jitter, Resolver, Secrets,
+    Timeouts, headers, login,
 };
 
 /// The longest time that a binding may set.
@@ -55,9 +57,12 @@ pub struct Upstream {
     templates: Vec<Template>,
     /// What every request carries: host, accepted encodings, a credential that does not change.
     fields: Vec<(HeaderName, HeaderValue)>,
-    /// The folded name of the field that carries the credential.
-    credential: Option<String>,
+    /// The folded names of the fields that carry the credential.
+    credential: Vec<String>,
     tokens: Option<Box<Tokens>>,
+    signer: Option<Box<Signer>>,
+    /// None where the service has no secret.
+    censor: Option<Arc<Censor>>,
     link: Link,
 }
 
@@ -72,6 +77,8 @@ pub struct Surroundings<'a> {
     pub upstreams: usize,
     /// Where the randomness of waits comes from.
     pub jitter: Arc<dyn Jitter>,
+    /// Where the time comes from that is written into signatures.
+    pub clock: Arc<dyn Clock>,
     /// The upstream that had the handle before. If its binding was the same, what is known of the upstream stays known:
     /// breaker, budget and taken places pass on. Idle connections do not, as credentials may be others.
     pub before: Option<&'a Upstream>,
@@ -122,8 +129,8 @@ pub struct Limits {
 }
 
 impl Upstream {
-    /// Checks what the operator set against what the manifest asks for, reads the secret, and prepares everything a
-    /// call needs. Connects to nothing.
+    /// Checks what the operator set against what the manifest asks for, takes the secret, and prepares everything a
+    /// call needs. Connects to nothing. All of `secrets`, which are those of the service, are cut from answers.
     ///
     /// # Errors
     /// What is wrong with the binding and what to write instead, for the operator.
@@ -145,19 +152,16 @@ impl Upstream {
                 (header::HOST, host.clone()),
                 (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             ];
-            let mut credential = None;
-            let mut tokens = None;
-            match binding.credential.as_ref().map(|credential| proof(credential, secrets)).transpose()? {
-                None => {}
-                Some(Proof::Field(name, value)) => {
-                    credential = Some(headers::folded(name.as_str()).into_owned());
-                    fields.push((name, value));
-                }
-                Some(Proof::Tokens(source)) => {
-                    credential = Some(header::AUTHORIZATION.as_str().to_owned());
-                    tokens = Some(source);
-                }
-            }
+            let proof = binding.credential.as_ref().map(|credential| {
+                prove(credential, address.is_https(), secrets, handle, surroundings.clock.clone())
+            });
+            let Proof { field, credential, tokens, signer, censor } = match proof.transpose()? {
+                Some(proof) => proof,
+                None => Proof::none(secrets, handle),
+            };
+            fields.extend(field);
+            let identity =
+                binding.client_certificate.as_ref().map(|name| Identity::new(name, &secrets.get(name)?));
             let templates = rule.allow.iter().map(|allowed| Template::new(address.base(), allowed)).collect();
             let same = surroundings.before.filter(|before| before.binding == *binding);
             let standing = match same {
@@ -167,7 +171,7 @@ impl Upstream {
             let link = Link {
                 handle: handle.clone(),
                 host,
-                dialer: Dialer::new(binding, resolver)?,
+                dialer: Dialer::new(binding, identity.transpose()?, resolver)?,
                 pool: Arc::default(),
                 standing,
                 timeouts: binding.timeouts,
@@ -183,6 +187,8 @@ impl Upstream {
                 fields,
                 credential,
                 tokens,
+                signer,
+                censor,
                 link,
             }))
         };
@@ -211,27 +217,38 @@ impl Upstream {
         self.link.standing.breaker.state()
     }
 
-    async fn call(&self, mut request: Request, limits: Limits) -> Result<Response, CallError> {
+    async fn call(&self, request: Request, limits: Limits) -> Result<Response, CallError> {
+        let answered = self.exchange(request, limits).await;
+        let Some(censor) = &self.censor else { return answered };
+        match answered {
+            Ok(Response { status, mut headers, body }) => {
+                let body = censor.clean(&mut headers, body);
+                Ok(Response { status, headers, body })
+            }
+            Err(error) => Err(error.map(|text| censor.clean_text(text))),
+        }
+    }
+
+    async fn exchange(&self, mut request: Request, limits: Limits) -> Result<Response, CallError> {
         let template = self.template(&request)?;
         let body = Bytes::from(request.body.take().unwrap_or_default());
         let total = self.link.timeouts.total.as_duration();
         let deadline = Deadline::new(Instant::now(), total, limits.deadline);
         let most = limits.max_body.0;
         let repeat = if template.method.is_idempotent() { Repeat::Harmless } else { Repeat::Harmful };
-        let send = async |token: Option<HeaderValue>| {
-            let make = || self.request(template, &request, &body, token.as_ref());
+        let send = async |pass: Option<&Pass>| {
+            let make = || self.request(template, &request, &body, pass);
             self.link.exchange(make, repeat, deadline, most).await
         };
         let answer = match &self.tokens {
             None => send(None).await?,
             Some(tokens) => {
-                let token = tokens.get(&self.link, deadline).await?;
-                match send(Some(token.clone())).await? {
-                    // The token may have been withdrawn before its time. What is answered like this was not acted
-                    // upon, so that it can be asked again.
-                    Answer { status: StatusCode::UNAUTHORIZED, .. } => {
-                        tokens.reject(&token);
-                        send(Some(tokens.get(&self.link, deadline).await?)).await?
+                let pass = tokens.get(&self.link, deadline).await?;
+                match send(Some(&pass)).await? {
+                    // It may have been withdrawn before its time.
+                    answer if tokens.is_refusal(&answer) => {
+                        tokens.reject(&pass);
+                        send(Some(&tokens.get(&self.link, deadline).await?)).await?
                     }
                     answer => answer,
                 }
@@ -239,7 +256,7 @@ impl Upstream {
         };
         Ok(Response {
             status: answer.status.as_u16(),
-            headers: headers::visible(&answer.headers, self.credential.as_deref()),
+            headers: headers::visible(&answer.headers, &self.credential),
             body: answer.body,
         })
     }
@@ -251,7 +268,7 @@ impl Upstream {
         template: &Template,
         request: &Request,
         body: &Bytes,
-        token: Option<&HeaderValue>,
+        pass: Option<&Pass>,
     ) -> Result<http::Request<Full<Bytes>>, CallError> {
         let method = template.method;
         if method.is_safe() && !body.is_empty() {
@@ -262,19 +279,29 @@ impl Upstream {
         for (name, value) in &self.fields {
             fields.append(name, value.clone());
         }
-        if let Some(token) = token {
-            fields.append(header::AUTHORIZATION, token.clone());
+        let mut body = body.clone();
+        match pass {
+            None => {}
+            Some(Pass::Field(name, value)) => {
+                fields.append(name, value.clone());
+            }
+            Some(Pass::Member(name, session)) => {
+                body = login::with_member(&body, name, session).map_err(|text| self.denied(text))?;
+            }
         }
-        headers::add(&mut fields, &request.headers, self.credential.as_deref())
-            .map_err(|text| self.denied(text))?;
+        headers::add(&mut fields, &request.headers, &self.credential).map_err(|text| self.denied(text))?;
         if body.is_empty() && matches!(method, Method::Post | Method::Put | Method::Patch) {
             // Some servers wait for a body unless they are told that there is none (RFC 9110, section 8.6).
             fields.append(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let mut outgoing = http::Request::new(Full::new(body.clone()));
-        *outgoing.method_mut() = http_method(method);
         // A path alone: origin-form, whatever the connector gave.
-        *outgoing.uri_mut() = Uri::from(target);
+        let target = Uri::from(target);
+        if let Some(signer) = &self.signer {
+            signer.sign(http_method(method).as_str(), &target, &mut fields, &body);
+        }
+        let mut outgoing = http::Request::new(Full::new(body));
+        *outgoing.method_mut() = http_method(method);
+        *outgoing.uri_mut() = target;
         *outgoing.headers_mut() = fields;
         Ok(outgoing)
     }
@@ -312,54 +339,6 @@ impl Visit<'_> {
     /// Why there is no answer; see [`CallError`]. What is denied was not sent.
     pub async fn call(&self, request: Request, limits: Limits) -> Result<Response, CallError> {
         self.upstream.call(request, limits).await
-    }
-}
-
-/// What a credential becomes.
-enum Proof {
-    /// A field that is the same in every request.
-    Field(HeaderName, HeaderValue),
-    /// Tokens that have to be fetched.
-    Tokens(Box<Tokens>),
-}
-
-fn proof(credential: &Credential, secrets: &Secrets) -> Result<Proof, BindFault> {
-    match credential {
-        Credential::Header { name, prefix, secret } => {
-            let fault = |reason| BindFault::CredentialHeader { name: name.clone(), reason };
-            let field = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| fault("is not a field name: use letters, digits and hyphens"))?;
-            if headers::is_framing(field.as_str())
-                || field == header::HOST
-                || field == header::ACCEPT_ENCODING
-            {
-                return Err(fault("is set by HTTP itself: choose the field that the upstream documents"));
-            }
-            let text = secrets.get(secret)?;
-            let text = Zeroizing::new(format!("{}{}", prefix.as_deref().unwrap_or_default(), text.expose()));
-            let mut value =
-                HeaderValue::from_str(&text).map_err(|_| BindFault::SecretCharacters(secret.clone()))?;
-            value.set_sensitive(true);
-            Ok(Proof::Field(field, value))
-        }
-        Credential::Basic { username, secret } => {
-            if username.contains(':') || username.chars().any(char::is_control) {
-                return Err(BindFault::Username);
-            }
-            let password = secrets.get(secret)?;
-            let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
-            Ok(Proof::Field(header::AUTHORIZATION, tokens::basic(&pair)))
-        }
-        Credential::OAuth2ClientCredentials { token_path, client_id, secret, scope } => {
-            let path =
-                token_path.parse::<PathTemplate>().ok().filter(|path| path.parameters().next().is_none());
-            let endpoint = path
-                .and_then(|path| PathAndQuery::try_from(path.as_str()).ok())
-                .ok_or_else(|| BindFault::TokenPath(token_path.clone()))?;
-            let password = secrets.get(secret)?;
-            let tokens = Tokens::new(endpoint, client_id, &password, secret.clone(), scope.as_deref());
-            Ok(Proof::Tokens(Box::new(tokens)))
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What can go wrong when the fleet changes, and the problems that tell it.
 
 use truc_contract::{BackwardsError, Changes, ComponentError, ContractError, ContractId};
-use truc_model::{Code, Digest, Fault, Problem};
+use truc_egress::{SecretRef, VaultError};
+use truc_model::{Code, Digest, Fault, Problem, ServiceName};
 use truc_sandbox::LoadError;
 use truc_store::StoreError;
 
@@ -77,6 +78,20 @@ pub enum FleetError {
     /// The settings do not fit the connector.
     #[error("the settings do not fit the connector")]
     Settings(Vec<SettingFault>),
+    /// A value that cannot be a secret, or that a service cannot use.
+    #[error("the value cannot be used")]
+    SecretUnfit(Vec<SettingFault>),
+    /// A secret that is to be removed is used.
+    #[error("secret `{name}` is used by {}: take those services out of service, or give them settings without it", list(.services))]
+    SecretInUse {
+        /// The secret.
+        name: SecretRef,
+        /// The services that use it.
+        services: Vec<ServiceName>,
+    },
+    /// The vault's keys, or a sealed secret.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A component's file is missing, broken or cannot be written.
     #[error("the component file of {digest}: {cause}")]
     File {
@@ -117,17 +132,26 @@ impl FleetError {
             }
             FleetError::ContractNotPublished { .. } => Problem::new(Code::ContractNotPublished, text),
             FleetError::NotFound { .. } => Problem::new(Code::ItemNotFound, text),
-            FleetError::Settings(faults) => {
-                let faults = faults
-                    .iter()
-                    .map(|fault| Fault { pointer: fault.pointer.clone(), detail: fault.detail.clone() });
-                Problem::new(Code::ServiceInvalid, "").with_errors(faults.collect())
+            FleetError::Settings(faults) => Problem::new(Code::ServiceInvalid, "").with_errors(told(faults)),
+            FleetError::SecretUnfit(faults) => {
+                Problem::new(Code::InvalidRequest, "").with_errors(told(faults))
             }
+            FleetError::SecretInUse { .. } => Problem::new(Code::SecretInUse, text),
+            FleetError::Vault(_) => Problem::new(Code::VaultUnusable, text),
             FleetError::Store(_) => Problem::new(Code::StoreUnavailable, text).with_retry_after(1),
             FleetError::Restore { cause, .. } => cause.problem(),
             FleetError::File { .. } | FleetError::Internal(_) => Problem::new(Code::Internal, ""),
         }
     }
+}
+
+fn told(faults: &[SettingFault]) -> Vec<Fault> {
+    let told = |fault: &SettingFault| Fault { pointer: fault.pointer.clone(), detail: fault.detail.clone() };
+    faults.iter().map(told).collect()
+}
+
+fn list(services: &[ServiceName]) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The breaking changes, as far as a person would read them.

@@ -9,7 +9,7 @@ use semver::Version;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use truc_contract::{Changes, Component, ComponentError, ContractId, ContractText};
-use truc_egress::{Resolver, Secrets};
+use truc_egress::{KeySource, Resolver, Secrets, VaultKeys};
 use truc_identity::{Directory, Identity};
 use truc_model::{Clock, Digest, EffectiveLimit, Platform, ServiceName, Timestamp};
 use truc_sandbox::{LoadError, MAX_COMPONENT_BYTES, Origin, Program, Sandbox};
@@ -39,8 +39,8 @@ pub struct Parts {
     pub sandbox: Arc<Sandbox>,
     /// Where component files are kept.
     pub components: Components,
-    /// Where credentials and keys are read from.
-    pub secrets: Secrets,
+    /// Where the keys come from that open credentials and keys.
+    pub vault: KeySource,
     /// How upstreams' names are resolved.
     pub resolver: Arc<dyn Resolver>,
     /// Where the time comes from.
@@ -51,15 +51,17 @@ pub struct Parts {
 
 /// The connectors and services of a host.
 pub struct Fleet {
-    parts: Parts,
+    pub(crate) parts: Parts,
     snapshot: ArcSwap<Snapshot>,
+    /// The vault's keys in force.
+    pub(crate) keys: ArcSwap<VaultKeys>,
     /// Programs by connector and contract, so that a connector that serves twice is loaded once.
     programs: Mutex<HashMap<ProgramKey, Arc<Program>>>,
     /// Held while a contract is checked against those that are published, and entered; not while something is compiled,
     /// unless the contract of a connector is published meanwhile.
     contracts: Mutex<()>,
     /// Held while a change is written and put in force, never while something is compiled. The data plane takes neither.
-    change: Mutex<()>,
+    pub(crate) change: Mutex<()>,
 }
 
 /// The digests of a component and of the text of the contract that governs it.
@@ -123,17 +125,21 @@ impl Fleet {
     /// Brings back every active service.
     ///
     /// # Errors
-    /// The first service that cannot be brought back, by name.
+    /// Keys of the vault that cannot be read, or do not open a secret; the first service that cannot be brought back, by
+    /// name.
     pub async fn open(parts: Parts) -> Result<Self, FleetError> {
+        let keys = parts.vault.read()?;
         let active = parts.store.services().active().await?;
         let directory = Arc::new(directory(&parts.identity).await?);
         let fleet = Self {
             parts,
             snapshot: ArcSwap::from_pointee(Snapshot::new(HashMap::new(), directory)),
+            keys: ArcSwap::from_pointee(keys),
             programs: Mutex::new(HashMap::new()),
             contracts: Mutex::new(()),
             change: Mutex::new(()),
         };
+        fleet.check_secrets().await?;
         fleet.adopt(&active).await?;
         fleet.bring_back(&active).await?;
         Ok(fleet)
@@ -150,7 +156,7 @@ impl Fleet {
         let mut loaded = std::pin::pin!(stream::iter(loading).buffered(RESTORED_AT_ONCE));
         while let Some((row, program)) = loaded.next().await {
             let program = program.map_err(|cause| failed(row, cause))?;
-            self.restore(row, program).map_err(|cause| failed(row, cause))?;
+            self.restore(row, program).await.map_err(|cause| failed(row, cause))?;
         }
         Ok(())
     }
@@ -352,7 +358,9 @@ impl Fleet {
         let program = self.governed(&connector).await?;
         let _one_at_a_time = self.change.lock().await;
         // Everything that can fail for the settings' sake fails here, before anything is written.
-        let mut revision = self.build(name, 0, program, settings, Excess::Refused)?;
+        let secrets = self.opened(settings, None).await?;
+        let mut revision = self.build(name, 0, program, settings, &secrets, Excess::Refused)?;
+        drop(secrets);
         self.parts.sandbox.try_out(&revision.program, &revision.environment).await.map_err(|cause| {
             let detail = format!("the connector does not start under these settings: {cause}");
             FleetError::Settings(vec![SettingFault { pointer: "/limits".to_owned(), detail }])
@@ -452,9 +460,12 @@ impl Fleet {
         self.governed(&connector).await
     }
 
-    fn restore(&self, row: &RevisionRow, program: Arc<Program>) -> Result<(), FleetError> {
+    async fn restore(&self, row: &RevisionRow, program: Arc<Program>) -> Result<(), FleetError> {
         let settings = settings_of(row)?;
-        let revision = Arc::new(self.build(&row.service, row.number, program, &settings, Excess::Lowered)?);
+        let secrets = self.opened(&settings, None).await?;
+        let excess = Excess::Lowered;
+        let revision =
+            Arc::new(self.build(&row.service, row.number, program, &settings, &secrets, excess)?);
         self.warn_of_lowered(&row.service, &revision, &settings);
         self.snapshot.store(Arc::new(self.snapshot.load().with_service(row.service.clone(), revision)));
         Ok(())
@@ -597,16 +608,24 @@ impl Fleet {
         kept.map_err(|cause| FleetError::File { digest, cause })
     }
 
-    fn build(
+    /// Puts other revisions of services in force, all in one step.
+    pub(crate) fn put_in_force(&self, revisions: Vec<(ServiceName, Arc<Revision>)>) {
+        if !revisions.is_empty() {
+            self.snapshot.store(Arc::new(self.snapshot.load().with_services(revisions)));
+        }
+    }
+
+    pub(crate) fn build(
         &self,
         name: &ServiceName,
         number: u32,
         program: Arc<Program>,
         settings: &ServiceSettings,
+        secrets: &Secrets,
         excess: Excess,
     ) -> Result<Revision, FleetError> {
         let binder = Binder {
-            secrets: &self.parts.secrets,
+            secrets,
             resolver: self.parts.resolver.clone(),
             clock: self.parts.clock.clone(),
             platform: self.parts.platform,
@@ -664,7 +683,7 @@ fn no_service(name: &ServiceName) -> FleetError {
     }
 }
 
-fn settings_of(row: &RevisionRow) -> Result<ServiceSettings, FleetError> {
+pub(crate) fn settings_of(row: &RevisionRow) -> Result<ServiceSettings, FleetError> {
     serde_json::from_str(&row.settings).map_err(|error| FleetError::Internal(error.to_string()))
 }
 

@@ -6,6 +6,9 @@
 //!
 //! A connector is governed by the published contract that its manifest names. A contract that a connector brings along
 //! is proposed: it governs nothing until somebody publishes it.
+//!
+//! Secrets are sealed in the database and opened when a service is bound; a changed one binds the services anew that
+//! use it.
 
 mod admission;
 mod answers;
@@ -16,6 +19,7 @@ mod error;
 mod fleet;
 mod meters;
 mod routes;
+mod secrets;
 mod settings;
 mod snapshot;
 
@@ -28,5 +32,6 @@ pub use error::{FleetError, SettingFault};
 pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceLimits, ServiceSummary};
 pub use meters::{BUSY, DURATION, OperationMeters, QUEUED, REQUESTS, WAITING};
 pub use routes::{RouteMatch, Routes};
+pub use secrets::{Rotation, SecretSummary};
 pub use settings::{ConnectorRef, ServiceSettings};
 pub use snapshot::{Revision, Snapshot};

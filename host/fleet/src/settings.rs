@@ -113,6 +113,7 @@ impl Binder<'_> {
             concurrency: limits.concurrency,
             upstreams: manifest.upstreams.len(),
             jitter: Arc::new(SystemJitter),
+            clock: self.clock.clone(),
             before: None,
         };
         let upstreams = self.upstreams(manifest, settings, &surroundings, before, &mut faults);

@@ -120,8 +120,15 @@ impl Snapshot {
     }
 
     pub(crate) fn with_service(&self, name: ServiceName, revision: Arc<Revision>) -> Self {
+        self.with_services([(name, revision)])
+    }
+
+    pub(crate) fn with_services(
+        &self,
+        revisions: impl IntoIterator<Item = (ServiceName, Arc<Revision>)>,
+    ) -> Self {
         let mut services = self.services.clone();
-        services.insert(name, revision);
+        services.extend(revisions);
         Self::new(services, self.directory.clone())
     }
 

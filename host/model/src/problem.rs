@@ -122,6 +122,10 @@ codes! {
     ItemNotFound, "item-not-found", 404, "No such item";
     /// A service's bindings, configuration, keys or limits do not fit its connector.
     ServiceInvalid, "service-invalid", 422, "The service's settings do not fit its connector";
+    /// A secret that is to be removed is used by a service.
+    SecretInUse, "secret-in-use", 409, "The secret is in use";
+    /// The vault's keys cannot be read, or do not open what is sealed.
+    VaultUnusable, "vault-unusable", 409, "The vault's keys cannot be used";
     /// The database did not do what was asked.
     StoreUnavailable, "store-unavailable", 503, "The database is not available";
 

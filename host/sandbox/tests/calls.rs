@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{call, call_with, environment, open};
+use common::{call, call_with, environment};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use truc_model::{Bytes, Limits, Millis};

@@ -15,7 +15,8 @@ use truc_sandbox::{
 /// What loading gives where a shell script is the compiler.
 fn load(script: &str, component: &[u8]) -> LoadError {
     let folder = tempfile::tempdir().unwrap();
-    let artifacts = Artifacts::open(Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap()).unwrap();
+    let artifacts =
+        Artifacts::open(Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap()).unwrap();
     let arguments = vec!["-c".to_owned(), script.to_owned()];
     let mut process = CompilerProcess::new("/bin/sh".into(), arguments, CompileLimits::default());
     process.patience = Millis(1500);
@@ -58,8 +59,14 @@ fn what_the_engine_has_switched_off_never_reaches_the_compiler() {
         ("function references", "(module (type $t (func)) (func (param (ref $t))))"),
         ("external references", "(module (func (param externref)))"),
         ("pages of one byte", "(module (memory 1 2 (pagesize 1)))"),
-        ("wide arithmetic", "(module (func (param i64 i64 i64 i64) (result i64 i64) (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))"),
-        ("relaxed vectors", "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))"),
+        (
+            "wide arithmetic",
+            "(module (func (param i64 i64 i64 i64) (result i64 i64) (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))",
+        ),
+        (
+            "relaxed vectors",
+            "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
+        ),
         ("stack switching", "(module (type $f (func)) (type $c (cont $f)))"),
     ] {
         match load("exit 1", &with_module(text)) {

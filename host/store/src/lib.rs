@@ -1,7 +1,7 @@
 //! Everything Trục remembers, in SQLite or in PostgreSQL. The only room that knows SQL.
 //!
 //! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`contracts`], [`services`],
-//! [`agencies`], [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
+//! [`agencies`], [`secrets`], [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
 //! `migrations/`, one portable text for both databases; the statements are the same for both too, except for the one
 //! that appends exchanges, which is where the time goes.
 //!
@@ -23,6 +23,7 @@ pub mod connectors;
 pub mod contracts;
 pub mod exchanges;
 pub mod idempotency;
+pub mod secrets;
 pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -100,6 +101,11 @@ impl Store {
     /// The agencies, their accounts and their grants.
     pub fn agencies(&self) -> agencies::Agencies<'_> {
         agencies::Agencies { store: self }
+    }
+
+    /// The secrets, sealed.
+    pub fn secrets(&self) -> secrets::Secrets<'_> {
+        secrets::Secrets { store: self }
     }
 
     /// The exchanges.

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::AdminOptions;
 use crate::commands::{
-    account, agency, check_config, compile_component, connector, contract, exchanges, grant, inspect, publish, service,
+    account, agency, check_config, compile_component, connector, contract, exchanges, grant, inspect,
+    publish, secret, service, vault,
 };
 use crate::failure::EXIT_CODES;
 use crate::serve;
@@ -14,13 +15,14 @@ use crate::serve;
 const EXAMPLES: &str = "\
 Examples:
   Start a host:
-    (umask 077; truc admin-key > admin.key)
+    (umask 077; truc admin-key > admin.key; truc vault key > vault.key)
     truc serve --config truc.toml
 
   Put a connector to work:
     export TRUC_ADMIN_KEY_FILE=admin.key
     truc contract publish wit/payment
     truc publish payment.wasm
+    truc secret put payment-key --file payment-key.txt
     truc service put payment --connector payment@1.0.0 --bind platform=http://10.0.0.5:8080 \\
         --config partner-code=TRUC --key payment=sha256-suffix:payment-key
 
@@ -40,7 +42,7 @@ static VERSION: LazyLock<String> =
 /// Trục: serves WebAssembly connectors as governed REST APIs
 ///
 /// `truc serve` is the host. The other commands ask a running host through its admin API, except for `inspect`,
-/// `check-config` and `admin-key`, which need none, and `contract diff` where both texts are files.
+/// `check-config`, `admin-key` and `vault key`, which need none, and `contract diff` where both texts are files.
 #[derive(Debug, Parser)]
 #[command(name = "truc", version = VERSION.as_str(), after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"), after_help = "`truc --help` shows examples and exit codes.")]
 pub(crate) struct Cli {
@@ -77,6 +79,12 @@ pub(crate) enum Command {
     /// Put connectors to work, and see what is served
     #[command(subcommand)]
     Service(service::Command),
+    /// Keep credentials and keys in the vault
+    #[command(subcommand)]
+    Secret(secret::Command),
+    /// Make the vault's keys, and change them
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// Enter agencies, suspend and resume them
     #[command(subcommand)]
     Agency(agency::Command),

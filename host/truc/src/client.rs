@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use truc_model::Secret;
+use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Failure};
 
@@ -72,6 +73,8 @@ pub(crate) enum Body {
     Json(String),
     /// A component.
     Component(Vec<u8>),
+    /// The value of a secret.
+    Secret(Zeroizing<Vec<u8>>),
 }
 
 impl AdminOptions {
@@ -160,6 +163,11 @@ impl Admin {
             Body::Component(bytes) => {
                 request = request.header(CONTENT_TYPE, "application/wasm");
                 Bytes::from(bytes)
+            }
+            Body::Secret(value) => {
+                request = request.header(CONTENT_TYPE, "text/plain; charset=utf-8");
+                // Overwritten when the request is dropped.
+                Bytes::from_owner(value)
             }
         };
         let request =

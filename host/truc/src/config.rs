@@ -18,20 +18,21 @@ use crate::failure::{Exit, Failure};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The folder in which the host keeps components, compiled artifacts and, by default, database and secrets.
+    /// The folder in which the host keeps components, compiled artifacts and, by default, the database.
     pub(crate) data_dir: PathBuf,
     /// The database; by default `truc.db` in the data folder.
     database: Option<DatabaseAddress>,
     /// The most that an SQLite file may grow to.
     pub(crate) database_max_size: Option<Bytes>,
-    /// The folder of secrets; by default `secrets` in the data folder.
-    secrets_dir: Option<PathBuf>,
     /// Threads that serve; by default one for each core.
     pub(crate) worker_threads: Option<Within<1, 256>>,
     /// Where agencies call.
     pub(crate) api: Api,
     /// Where operators call.
     pub(crate) admin: Admin,
+    /// What opens secrets.
+    #[serde(default)]
+    pub(crate) vault: Vault,
     /// What is logged and how.
     #[serde(default)]
     pub(crate) log: Log,
@@ -80,6 +81,14 @@ pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
     /// The file that holds the admin key.
     pub(crate) key_file: PathBuf,
+}
+
+/// What opens secrets.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Vault {
+    /// The file that holds the vault's keys; without it they are in the environment.
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// What is logged and how.
@@ -316,9 +325,8 @@ impl Config {
 
     fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let mut config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        for path in
-            [&mut config.data_dir, &mut config.admin.key_file].into_iter().chain(&mut config.secrets_dir)
-        {
+        let vault = &mut config.vault.key_file;
+        for path in [&mut config.data_dir, &mut config.admin.key_file].into_iter().chain(vault) {
             *path = folder.join(&*path);
         }
         config.platform = Platform::new(&config.limits.defaults(), &config.limits.ceilings())?;
@@ -349,23 +357,16 @@ impl Config {
         }
     }
 
-    /// The folder of secrets.
-    pub(crate) fn secrets_dir(&self) -> PathBuf {
-        self.secrets_dir.clone().unwrap_or_else(|| self.data_dir.join("secrets"))
-    }
-
-    /// Whether the folder of secrets is the host's own, which it may make.
-    pub(crate) fn secrets_are_default(&self) -> bool {
-        self.secrets_dir.is_none()
-    }
-
     /// What is in force, as far as it may be said aloud.
     pub(crate) fn summary(&self) -> Summary {
         Summary {
             api: self.api.listen,
             admin: self.admin.listen,
             data_dir: self.data_dir.clone(),
-            secrets_dir: self.secrets_dir(),
+            vault_keys: match &self.vault.key_file {
+                Some(file) => file.display().to_string(),
+                None => format!("environment ({})", crate::serve::VAULT_KEY),
+            },
             database: self.database.as_ref().map_or("sqlite", DatabaseAddress::kind),
             recording: if self.ledger.record == Record::All { "all" } else { "none" },
         }
@@ -379,7 +380,7 @@ pub(crate) struct Summary {
     pub(crate) api: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) data_dir: PathBuf,
-    pub(crate) secrets_dir: PathBuf,
+    pub(crate) vault_keys: String,
     pub(crate) database: &'static str,
     pub(crate) recording: &'static str,
 }
@@ -420,7 +421,7 @@ mod tests {
             EXAMPLE.lines().map(|line| format!("{}\n", line.strip_prefix("#= ").unwrap_or(line))).collect();
         assert_ne!(uncommented, EXAMPLE);
         let config = parse(&uncommented).unwrap();
-        assert_eq!(config.secrets_dir(), Path::new("/etc/truc/secrets"));
+        assert_eq!(config.vault.key_file.as_deref(), Some(Path::new("/etc/truc/vault.key")));
     }
 
     #[test]
@@ -445,7 +446,7 @@ mod tests {
                         inner.filter(|inner| inner != "ceilings").map(move |inner| format!("{table}.{inner}"))
                     })
                     .collect(),
-                "api" | "admin" | "log" | "ledger" | "engine" => {
+                "api" | "admin" | "vault" | "log" | "ledger" | "engine" => {
                     let text = match LEAST.split_once(&format!("[{key}]\n")) {
                         Some((before, after)) => format!("{before}[{key}]\nnothing = 1\n{after}"),
                         None => format!("{LEAST}[{key}]\nnothing = 1\n"),
@@ -471,7 +472,7 @@ mod tests {
           |
         2 | listen = 1
           | ^^^^^^
-        unknown field `listen`, expected one of `data-dir`, `database`, `database-max-size`, `secrets-dir`, `worker-threads`, `api`, `admin`, `log`, `ledger`, `engine`, `limits`
+        unknown field `listen`, expected one of `data-dir`, `database`, `database-max-size`, `worker-threads`, `api`, `admin`, `vault`, `log`, `ledger`, `engine`, `limits`
         ");
         for (line, needle) in [
             ("[engine]\ninstances = 0", "0 is not a number from 1 to 4096"),

@@ -30,6 +30,8 @@ pub(crate) enum Exit {
     Restore = 9,
     /// A contract breaks what it promised before.
     Breaking = 10,
+    /// The vault's keys cannot be read, or do not open the secrets.
+    Vault = 11,
 }
 
 /// What the help says of exit codes.
@@ -45,7 +47,8 @@ Exit codes:
   7  the database cannot be opened
   8  an address cannot be listened on
   9  a service that was active cannot be brought back
-  10  a contract breaks what it promised before";
+  10  a contract breaks what it promised before
+  11  the vault's keys cannot be read, or do not open the secrets";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -147,6 +150,10 @@ fn remedy(code: &str) -> String {
             "take the breaking changes back, or give the contract the next major version; `truc contract diff` shows all"
         }
         "contract-version-backwards" => "give the contract a greater version",
+        "secret-in-use" => "look up with `truc secret list` which services use it",
+        "vault-unusable" => {
+            "correct the vault's keys as the detail says, then ask again; nothing was changed"
+        }
         "name-taken" => "choose another name or version, or leave it as it is",
         "component-malformed"
         | "import-refused"
@@ -213,6 +220,7 @@ mod tests {
             Exit::Listen,
             Exit::Restore,
             Exit::Breaking,
+            Exit::Vault,
         ];
         for exit in all {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use truc_control::{Control, ControlSettings};
-use truc_egress::{Secrets, SystemResolver};
+use truc_egress::{KeySource, SystemResolver, VaultKeys};
 use truc_fleet::{Components, DURATION, Fleet, FleetError};
 use truc_gateway::{Gateway, GatewaySettings, Pages, Recording};
 use truc_identity::{AdminKey, Identity};
@@ -34,6 +34,9 @@ use crate::output::Output;
 /// Bounds of the histogram of answers' times, in seconds.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+
+/// The environment variable that holds the vault's keys where no file is named.
+pub(crate) const VAULT_KEY: &str = "TRUC_VAULT_KEY";
 
 /// How often the meters' store is tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -99,7 +102,9 @@ fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failure> {
 impl Host {
     async fn build(config: &Config) -> Result<Self, Failure> {
         let admin_key = admin_key(config)?;
-        warn_of_readers(&config.admin.key_file);
+        warn_of_readers("the admin key", &config.admin.key_file);
+        let (vault, _) = vault(config)?;
+        config.vault.key_file.iter().for_each(|file| warn_of_readers("the vault's keys", file));
         let data = Folders::open(config)?;
         let meters = meters()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -115,7 +120,7 @@ impl Host {
             identity: Identity::new(store.clone(), clock.clone()),
             sandbox: Arc::new(open_sandbox(config, data.artifacts)?),
             components: Components::new(data.components),
-            secrets: data.secrets,
+            vault,
             resolver: Arc::new(SystemResolver),
             clock: clock.clone(),
             store: store.clone(),
@@ -209,7 +214,6 @@ impl StopSignals {
 struct Folders {
     components: Dir,
     artifacts: Dir,
-    secrets: Secrets,
 }
 
 impl Folders {
@@ -225,15 +229,7 @@ impl Folders {
             };
             made.map_err(|error| unusable(&data_dir.join(name), error))
         };
-        let secrets = config.secrets_dir();
-        if config.secrets_are_default() {
-            make_private(&secrets)?;
-        }
-        Ok(Self {
-            components: inner("components")?,
-            artifacts: inner("artifacts")?,
-            secrets: Secrets::open(&secrets).map_err(|error| Failure::new(Exit::Configuration, error))?,
-        })
+        Ok(Self { components: inner("components")?, artifacts: inner("artifacts")? })
     }
 }
 
@@ -265,10 +261,33 @@ pub(crate) fn admin_key(config: &Config) -> Result<AdminKey, Failure> {
         .map_err(|error| wrong(format!("{shown}: {error}")))
 }
 
-/// Says so where others than the owner can read the admin key.
-fn warn_of_readers(key_file: &Path) {
+/// Where the vault's keys come from, and the keys.
+pub(crate) fn vault(config: &Config) -> Result<(KeySource, VaultKeys), Failure> {
+    let in_environment = std::env::var(VAULT_KEY).ok().map(Secret::new);
+    let wrong = |reason: &dyn std::fmt::Display| Failure::new(Exit::Vault, reason);
+    let source = match (&config.vault.key_file, in_environment) {
+        (Some(file), None) => KeySource::File(file.clone()),
+        (None, Some(keys)) => KeySource::Text { place: VAULT_KEY, keys },
+        (Some(_), Some(_)) => {
+            return Err(wrong(&format_args!(
+                "the vault's keys are both in `key-file` in [vault] and in {VAULT_KEY}: leave one"
+            )));
+        }
+        (None, None) => {
+            return Err(wrong(&format_args!(
+                "there are no keys of the vault: name a file, `key-file` in [vault], or set {VAULT_KEY}; make a key that \
+                 only you can read: (umask 077; truc vault key > vault.key)"
+            )));
+        }
+    };
+    let keys = source.read().map_err(|error| wrong(&error))?;
+    Ok((source, keys))
+}
+
+/// Says so where others than the owner can read a file of keys.
+fn warn_of_readers(what: &str, key_file: &Path) {
     if std::fs::metadata(key_file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-        tracing::warn!(file = %key_file.display(), "others can read the admin key: make it readable by its owner only (chmod 600)");
+        tracing::warn!(file = %key_file.display(), "others can read {what}: make the file readable by its owner only (chmod 600)");
     }
 }
 
@@ -286,8 +305,7 @@ fn open_sandbox(config: &Config, artifacts: Dir) -> Result<Sandbox, Failure> {
     if let Some(instances) = config.engine.instances {
         settings.instances = instances.get();
     }
-    let limits =
-        CompileLimits { memory: config.engine.compile_memory.0, time: config.engine.compile_time.0 };
+    let limits = CompileLimits { memory: config.engine.compile_memory.0, time: config.engine.compile_time.0 };
     let compiler = Compiler::Process(compile_component::process(limits));
     Sandbox::open(settings, artifacts, compiler).map_err(|error| {
         let reason = format!(
@@ -300,6 +318,7 @@ fn open_sandbox(config: &Config, artifacts: Dir) -> Result<Sandbox, Failure> {
 fn restore_failure(error: FleetError) -> Failure {
     match error {
         FleetError::Store(error) => Failure::new(Exit::Database, error),
+        FleetError::Vault(error) => Failure::new(Exit::Vault, error),
         error => Failure::new(Exit::Restore, error),
     }
 }

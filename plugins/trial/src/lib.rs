@@ -6,10 +6,12 @@ mod aim;
 use std::hint::black_box;
 use std::time::Duration;
 
-use bindings::exports::lgsp::trial::{faults, powers, shapes, values};
+use bindings::exports::lgsp::trial::{faults, memory, powers, shapes, values};
 use truc_sdk::types::{Fault, Refusal};
 use truc_sdk::upstream::Response;
 use truc_sdk::{Problem, cache, caller, clock, config, encoding, keys, log, random, send_all, upstream};
+
+mod search;
 
 truc_sdk::connector!(Connector { world: "lgsp:trial/connector", wit: ["../../wit/truc", "../../wit/trial"] });
 
@@ -216,6 +218,25 @@ impl powers::Guest for Connector {
 
     fn nature() -> Result<(u64, Vec<u8>), Problem> {
         Ok((clock::now(), random::bytes(16)))
+    }
+}
+
+impl memory::Guest for Connector {
+    fn search(item: String, needles: Vec<Vec<u8>>) -> Result<memory::Findings, Problem> {
+        let asked = serde_json::json!({ "item": item });
+        let answer = upstream("shelf").post("/items").json(&asked).and_then(|request| request.send());
+        let (status, seen) = match &answer {
+            Ok(answer) => {
+                let body = String::from_utf8_lossy(answer.body()).into_owned();
+                let fields = answer.headers().map(|(name, value)| format!("{name}: {value}\n"));
+                (answer.status(), fields.collect::<String>() + &body)
+            }
+            Err(error) => (0, error.to_string()),
+        };
+        let (found, searched) = search::all(&needles);
+        // Kept to here, so that it is searched.
+        drop(black_box(answer));
+        Ok(memory::Findings { status, seen, found, searched })
     }
 }
 

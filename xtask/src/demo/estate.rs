@@ -67,10 +67,6 @@ impl Estate {
         };
         let truc = workspace.program("debug", "truc");
         Host::prepare(&truc, &folder, Recording::All, HostPorts { api: usual(8080), admin: usual(8081) })?;
-        for (name, secret) in SECRETS {
-            std::fs::write(folder.join("secrets").join(name), secret)?;
-        }
-
         progress("starting the simulators of five national systems");
         let base = if (9100..=9105).all(is_free) { usual(9100) } else { 0 };
         let (simulators, systems) = start_simulators(workspace, &folder, base).await?;
@@ -81,6 +77,9 @@ impl Estate {
 
         progress("starting the host");
         let host = Host::start(&truc, &folder, None).await?;
+        for (name, secret) in SECRETS {
+            host.secret(name, secret).await?;
+        }
 
         let components = workspace.target.join("connectors");
         let services = services::all(&systems)?;

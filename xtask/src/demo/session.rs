@@ -57,6 +57,12 @@ impl Session {
         self.get_by(&client, status, path).await
     }
 
+    /// A `POST` request without a body by somebody who shows no key.
+    pub(crate) async fn post_without_key(&mut self, status: u16, path: &str) -> Result<Value> {
+        let client = self.client.without_key();
+        self.call_by(&client, status, Method::POST, path, Body::None).await
+    }
+
     /// A `GET` request by somebody else.
     pub(crate) async fn get_by(&mut self, client: &Client, status: u16, path: &str) -> Result<Value> {
         self.call_by(client, status, Method::GET, path, Body::None).await

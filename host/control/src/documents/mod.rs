@@ -7,6 +7,7 @@ mod agencies;
 mod connectors;
 mod contracts;
 mod exchanges;
+mod secrets;
 mod services;
 pub mod settings;
 
@@ -22,4 +23,6 @@ pub use contracts::{
     NewContract, PublishedContract,
 };
 pub use exchanges::{Exchange, ExchangeList, ExchangeQuery};
+pub(crate) use secrets::SecretValue;
+pub use secrets::{RotatedVault, SecretInfo, SecretList};
 pub use services::{EffectiveLimit, Service, ServiceLimits, ServiceList};

@@ -69,9 +69,11 @@ pub struct Binding {
     #[serde(default)]
     #[schema(example = json!(["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]))]
     pub pins: Vec<String>,
+    /// The name of the secret that holds the certificate that Trục shows the upstream, with its private key (PEM).
+    pub client_certificate: Option<String>,
 }
 
-/// How Trục makes itself known to an upstream. The secret itself is a file in the secrets directory.
+/// How Trục makes itself known to an upstream. The secret itself is in the vault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Credential {
@@ -106,6 +108,64 @@ pub enum Credential {
         /// The scope to ask for.
         scope: Option<String>,
     },
+    /// The session of a login to the national integration platform.
+    #[serde(rename_all = "camelCase")]
+    SessionLogin {
+        /// The path of the login, on the binding's host and port.
+        #[schema(example = "/mapi/login")]
+        login_path: String,
+        /// The user name.
+        username: String,
+        /// The name of the secret that is the password.
+        secret: String,
+        /// The code of the system on the platform that is logged in to (`dstcode`).
+        destination: Option<String>,
+        /// Where the session goes in a request.
+        place: Option<SessionPlace>,
+        /// How long a session is used, `10s` to `24h`.
+        #[schema(default = "15min")]
+        lifetime: Option<String>,
+        /// The values of `error_code` in an answer that tell that the session is over, besides the status 401.
+        #[serde(default)]
+        expired_codes: Vec<String>,
+    },
+    /// HTTP Message Signatures (RFC 9421).
+    #[serde(rename_all = "camelCase")]
+    HttpSignature {
+        /// What signs.
+        algorithm: SignatureAlgorithm,
+        /// By what the upstream knows the key.
+        key_id: String,
+        /// The name of the secret that is the key.
+        secret: String,
+        /// The name of the signature.
+        #[schema(default = "sig1")]
+        label: Option<String>,
+        /// What is signed, in order.
+        #[serde(default)]
+        #[schema(example = json!(["@method", "@authority", "@path", "content-digest"]))]
+        components: Vec<String>,
+    },
+}
+
+/// Where a session goes in a request.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPlace {
+    /// The member of this name of the JSON object that is the body; `session` where nothing is set.
+    Member(String),
+    /// The header field of this name.
+    Header(String),
+}
+
+/// What signs requests.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureAlgorithm {
+    /// Ed25519; the secret is a private key (PEM).
+    Ed25519,
+    /// HMAC with SHA-256; the secret is the key.
+    HmacSha256,
 }
 
 /// How long the parts of a call to an upstream may take; written with a unit: `200ms`, `5s`, `1min`.
@@ -294,7 +354,8 @@ mod tests {
                 "attempts": 2,
                 "breaker": { "failures": 5, "pause": "2s", "longestPause": "30s" },
                 "ca": "-----BEGIN CERTIFICATE-----",
-                "pins": ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+                "pins": ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="],
+                "clientCertificate": "own-certificate"
             } },
             "config": { "a": true, "b": 1, "c": "x", "d": ["x"] },
             "keys": {
@@ -359,6 +420,15 @@ mod tests {
             json!({
                 "type": "oauth2-client-credentials",
                 "tokenPath": "/token", "clientId": "truc", "secret": "s", "scope": "x"
+            }),
+            json!({
+                "type": "session-login", "loginPath": "/mapi/login", "username": "u", "secret": "s",
+                "destination": "VN:GOV:G22:provider", "place": { "member": "session" }, "lifetime": "15min",
+                "expiredCodes": ["-1"]
+            }),
+            json!({
+                "type": "http-signature", "algorithm": "ed25519", "keyId": "truc", "secret": "s", "label": "sig1",
+                "components": ["@method", "@authority"]
             }),
         ] {
             let given = settings(credential);

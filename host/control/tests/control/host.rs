@@ -1,7 +1,7 @@
 //! A host's control side for one test, and a small client.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use cap_std::ambient_authority;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use truc_control::{Control, ControlSettings, Parts};
-use truc_egress::{Secrets, SystemResolver};
+use truc_egress::{KeySource, SystemResolver, VaultKeys};
 use truc_fleet::{Components, Fleet};
 use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
@@ -37,7 +37,7 @@ pub(crate) struct Host {
     pub(crate) stopping: CancellationToken,
     stop: CancellationToken,
     served: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer, whole.
@@ -99,8 +99,7 @@ impl Host {
             Store::open(&format!("sqlite://{}", folder.path().join("truc.db").display())).await.unwrap();
         let ledger = Ledger::start(store.clone(), truc_ledger::Settings::default());
         let artifacts = Artifacts::open(inner("artifacts")).unwrap();
-        inner("secrets");
-        std::fs::write(folder.path().join("secrets/payment-key"), "secret-canary").unwrap();
+        std::fs::write(folder.path().join("vault.key"), vault_key()).unwrap();
         let fleet = Fleet::open(truc_fleet::Parts {
             store: store.clone(),
             identity: Identity::new(store.clone(), clock.clone()),
@@ -108,12 +107,14 @@ impl Host {
                 Sandbox::open(EngineSettings { instances: 4 }, artifacts, Compiler::InProcess).unwrap(),
             ),
             components: Components::new(inner("components")),
-            secrets: Secrets::open(&folder.path().join("secrets")).unwrap(),
+            vault: KeySource::File(folder.path().join("vault.key")),
             resolver: Arc::new(SystemResolver),
             clock: clock.clone(),
             platform: truc_model::Platform::default(),
         });
         let fleet = Arc::new(fleet.await.unwrap());
+        let secret = Secret::new("secret-canary".to_owned());
+        fleet.put_secret(&"payment-key".parse().unwrap(), secret).await.unwrap();
         let stopping = CancellationToken::new();
         let parts = Parts {
             fleet: fleet.clone(),
@@ -128,7 +129,12 @@ impl Host {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(Control::new(parts, settings).serve(listener, stop.clone()));
-        Self { address, fleet, ledger, store, stopping, stop, served, _folder: folder }
+        Self { address, fleet, ledger, store, stopping, stop, served, folder }
+    }
+
+    /// The folder that it works in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Ends serving and waits for it.
@@ -190,6 +196,11 @@ impl Host {
     pub(crate) async fn publish(&self, component: impl Into<Bytes>) -> Answer {
         self.ask(Method::POST, "/admin/connectors", "application/wasm", component).await
     }
+}
+
+/// A key of the vault.
+pub(crate) fn vault_key() -> String {
+    VaultKeys::generate().unwrap().expose().to_owned()
 }
 
 /// The connector for payments: it has an upstream, configuration and a key.

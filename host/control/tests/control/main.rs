@@ -10,5 +10,6 @@ mod host;
 mod limits;
 mod log;
 mod openapi;
+mod secrets;
 mod services;
 mod watching;

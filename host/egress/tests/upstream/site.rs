@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use truc_contract::{Allowed, Method, UpstreamRule};
 use truc_egress::{
-    BindError, Binding, CallError, Jitter, Limits, Request, Resolver, Resolving, Response, Secrets,
-    Surroundings, Upstream,
+    BindError, Binding, CallError, Jitter, Limits, Request, Resolver, Resolving, Response, SecretRef,
+    Secrets, Surroundings, Upstream,
 };
-use truc_model::{Bytes, ServiceName};
+use truc_model::{Bytes, Secret, ServiceName, SystemClock};
 
 /// What a site does with a request.
 pub(crate) enum Act {
@@ -185,7 +185,7 @@ pub(crate) const HANDLE: &str = "registry";
 /// What the secret of any name holds in tests.
 pub(crate) const SECRET: &str = "c4nary-s3cret";
 
-/// Binds with a resolver and a secrets directory that holds a secret named `key`.
+/// Binds with a resolver and a secret named `key`.
 pub(crate) fn bind(
     allow: &[&str],
     binding: &Binding,
@@ -205,11 +205,9 @@ pub(crate) fn bind_with_secret(
 
 /// Binds what had another revision before.
 pub(crate) fn bind_after(allow: &[&str], binding: &Binding, before: &Upstream) -> Arc<Upstream> {
-    let dir = secrets(SECRET);
     let service = "service".parse().unwrap();
     let surroundings = Surroundings { before: Some(before), ..alone(&service) };
-    let secrets = Secrets::open(dir.path()).unwrap();
-    let handle = HANDLE.parse().unwrap();
+    let (handle, secrets) = (HANDLE.parse().unwrap(), secrets(SECRET));
     Upstream::bind(&handle, &rule(allow), binding, &secrets, Arc::new(NoNames), &surroundings).unwrap()
 }
 
@@ -233,24 +231,29 @@ fn bind_in(
     secret: &str,
     change: impl FnOnce(&mut Surroundings<'_>),
 ) -> Result<Arc<Upstream>, BindError> {
-    let dir = secrets(secret);
     let service = "service".parse().unwrap();
     let mut surroundings = alone(&service);
     change(&mut surroundings);
-    let secrets = Secrets::open(dir.path()).unwrap();
-    Upstream::bind(&HANDLE.parse().unwrap(), &rule(allow), binding, &secrets, resolver, &surroundings)
+    let handle = HANDLE.parse().unwrap();
+    Upstream::bind(&handle, &rule(allow), binding, &secrets(secret), resolver, &surroundings)
 }
 
-/// A directory with one secret.
-fn secrets(secret: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("key"), format!("{secret}\n")).unwrap();
-    dir
+/// One secret.
+fn secrets(secret: &str) -> Secrets {
+    let name: SecretRef = "key".parse().unwrap();
+    Secrets::of([(name, Secret::new(secret.to_owned()))])
 }
 
 /// The surroundings of an upstream that has its service for itself.
 fn alone(service: &ServiceName) -> Surroundings<'_> {
-    Surroundings { service, concurrency: 64, upstreams: 1, jitter: Arc::new(Steady), before: None }
+    Surroundings {
+        service,
+        concurrency: 64,
+        upstreams: 1,
+        jitter: Arc::new(Steady),
+        clock: Arc::new(SystemClock),
+        before: None,
+    }
 }
 
 /// No randomness: every wait is as long as it may be.

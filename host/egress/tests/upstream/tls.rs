@@ -7,11 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use truc_egress::{BindFault, Binding, CallError, Response};
 
-use crate::site::{Act, Names, NoNames, Site, bind, call, ok, request};
+use crate::site::{Act, Names, NoNames, Site, bind, bind_with_secret, call, ok, request};
 
 /// A certificate authority for one test.
 pub(crate) struct Authority {
@@ -54,6 +56,85 @@ impl Authority {
             Act::Say(ok(&received.field("host").join("|")))
         })
         .await
+    }
+}
+
+impl Authority {
+    /// A certificate with its private key, in one PEM file.
+    fn client(&self) -> String {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["truc.example".to_owned()]).unwrap();
+        params.signed_by(&key, &self.issuer).unwrap().pem() + &key.serialize_pem()
+    }
+
+    /// A server that talks to those only whose certificate leads to an authority.
+    async fn guarded(&self, clients: &Authority) -> Site {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.issuer.der().clone()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .unwrap();
+        Site::start_tls(TlsAcceptor::from(Arc::new(config)), |_| Act::Say(ok("welcome"))).await
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_a_certificate_is_shown_one() {
+    let (servers, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let site = servers.guarded(&clients).await;
+    let binding = |certificate: Option<&str>| {
+        let mut binding = site.binding();
+        binding.address = format!("https://{}", site.address).parse().unwrap();
+        binding.ca = Some(servers.pem.clone());
+        binding.client_certificate = certificate.map(|name| name.parse().unwrap());
+        binding
+    };
+    let upstream = bind_with_secret(&["GET /"], &binding(Some("key")), NoNames, &clients.client()).unwrap();
+    assert_eq!(call(&upstream, request("GET /")).await.unwrap().body, b"welcome");
+    let stranger = bind_with_secret(&["GET /"], &binding(Some("key")), NoNames, &strangers.client()).unwrap();
+    let nobody = bind(&["GET /"], &binding(None), NoNames).unwrap();
+    for refused in [stranger, nobody] {
+        call(&refused, request("GET /")).await.unwrap_err();
+    }
+    assert_eq!(site.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_client_certificate_is_refused_without_being_shown() {
+    let (one, other) = (Authority::new().client(), Authority::new().client());
+    let site = Site::start(|_| Act::Say(ok(""))).await;
+    let certificate = &one[..one.find("-----BEGIN PRIVATE KEY").unwrap()];
+    let key = &one[certificate.len()..];
+    let of_another = format!("{certificate}{}", &other[other.find("-----BEGIN PRIVATE KEY").unwrap()..]);
+    for (pem, needle) in [
+        ("c4nary-s3cret", "holds no CERTIFICATE"),
+        (certificate, "holds no PRIVATE KEY"),
+        (key, "holds no CERTIFICATE"),
+        (&of_another, "not that of its first certificate"),
+    ] {
+        let mut binding = site.binding();
+        binding.address = format!("https://{}", site.address).parse().unwrap();
+        binding.ca = Some(Authority::new().pem);
+        binding.client_certificate = Some("key".parse().unwrap());
+        let error = bind_with_secret(&["GET /"], &binding, NoNames, pem).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(needle) && !text.contains("c4nary") && !text.contains("MII"), "{text}");
+        binding.address = format!("http://{}", site.address).parse().unwrap();
+        binding.ca = None;
+        let plain = bind_with_secret(&["GET /"], &binding, NoNames, &one).unwrap_err();
+        assert!(matches!(plain.fault, BindFault::ClientCertificateWithoutTls), "{plain}");
     }
 }
 

@@ -20,12 +20,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use truc_egress::{Secrets, SystemResolver};
+use truc_egress::{KeySource, SystemResolver, VaultKeys};
 use truc_fleet::{Components, Fleet, Parts, ServiceSettings};
 use truc_gateway::{Gateway, GatewaySettings};
 use truc_identity::Identity;
 use truc_ledger::{Entry, Filter, Ledger};
-use truc_model::{AccountName, AgencyCode, Clock, Exchange, Millis, SystemClock};
+use truc_model::{AccountName, AgencyCode, Clock, Exchange, Millis, Secret, SystemClock};
 use truc_sandbox::{Artifacts, Compiler, EngineSettings, Sandbox};
 use truc_store::{Options, Store};
 
@@ -86,12 +86,15 @@ impl Host {
         limits: Value,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["components", "artifacts", "secrets"] {
+        for name in ["components", "artifacts"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
-        std::fs::write(folder.path().join("secrets/seal"), "mật").expect("a secret");
+        let key = VaultKeys::generate().expect("a key");
+        std::fs::write(folder.path().join("vault.key"), key.expose()).expect("a vault");
         let (store, fleet) = open(folder.path(), options, clock.clone()).await;
         let fleet = Arc::new(fleet.expect("a fleet"));
+        let secret = Secret::new("mật khẩu".to_owned());
+        fleet.put_secret(&"seal".parse().expect("a name"), secret).await.expect("a secret");
         let shelf = Shelf::start().await;
         let (_, trial) =
             fleet.publish(trial::component().expect("the trial connector")).await.expect("published");
@@ -203,13 +206,14 @@ async fn open(
 ) -> (Store, Result<Fleet, truc_fleet::FleetError>) {
     let store = Store::open_with(&database(folder), options).await.expect("a store");
     let artifacts = Artifacts::open(dir(&folder.join("artifacts"))).expect("artifacts");
-    let sandbox = Sandbox::open(EngineSettings { instances: 64 }, artifacts, Compiler::InProcess).expect("a sandbox");
+    let sandbox =
+        Sandbox::open(EngineSettings { instances: 64 }, artifacts, Compiler::InProcess).expect("a sandbox");
     let fleet = Fleet::open(Parts {
         store: store.clone(),
         identity: Identity::new(store.clone(), clock.clone()),
         sandbox: Arc::new(sandbox),
         components: Components::new(dir(&folder.join("components"))),
-        secrets: Secrets::open(&folder.join("secrets")).expect("secrets"),
+        vault: KeySource::File(folder.join("vault.key")),
         resolver: Arc::new(SystemResolver),
         clock,
         platform: truc_model::Platform::default(),

@@ -244,8 +244,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use truc_contract::{Allowed, UpstreamRule};
-    use truc_egress::{Binding, Secrets, SystemResolver, Upstream};
-    use truc_model::Bytes;
+    use truc_egress::{Binding, Secrets, Surroundings, SystemJitter, SystemResolver};
+    use truc_model::{Bytes, SystemClock};
 
     use super::*;
     use crate::settings::tests::call;
@@ -275,16 +275,17 @@ mod tests {
             description: "lengths".to_owned(),
             allow: vec![Allowed { method: Method::Get, path: "/{length}".parse().unwrap() }],
         };
-        let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
-        let handle = "lengths".parse().unwrap();
-        let bound = Upstream::bind(
-            &handle,
-            &rule,
-            &Binding::to(address),
-            &secrets,
-            std::sync::Arc::new(SystemResolver),
-        );
+        let (handle, service) = ("lengths".parse().unwrap(), "service".parse().unwrap());
+        let surroundings = Surroundings {
+            service: &service,
+            concurrency: limits.concurrency,
+            upstreams: 1,
+            jitter: Arc::new(SystemJitter),
+            clock: Arc::new(SystemClock),
+            before: None,
+        };
+        let (binding, resolver) = (Binding::to(address), Arc::new(SystemResolver));
+        let bound = Upstream::bind(&handle, &rule, &binding, &Secrets::of([]), resolver, &surroundings);
         call(limits, BTreeMap::from([(handle, bound.unwrap())]))
     }
 

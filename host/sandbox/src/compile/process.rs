@@ -56,11 +56,7 @@ impl CompilerProcess {
         Self { program, arguments, limits, patience }
     }
 
-    pub(super) fn compile(
-        &self,
-        identity: &EngineIdentity,
-        component: &[u8],
-    ) -> Result<Code, CompileError> {
+    pub(super) fn compile(&self, identity: &EngineIdentity, component: &[u8]) -> Result<Code, CompileError> {
         let unusable = |error: std::io::Error| {
             CompileError::Unusable(format!("{} cannot be used: {error}", self.program.display()))
         };
@@ -77,7 +73,9 @@ impl CompilerProcess {
             Some((compiled_for, answer)) if compiled_for == *identity.configuration().as_bytes() => {
                 self.result(answer)
             }
-            Some(_) => Err(CompileError::Unusable("it compiles for another engine or configuration".to_owned())),
+            Some(_) => {
+                Err(CompileError::Unusable("it compiles for another engine or configuration".to_owned()))
+            }
             None => Err(CompileError::Unusable("its answer is none".to_owned())),
         }
     }
@@ -128,7 +126,9 @@ impl CompilerProcess {
         }
         match status.code() {
             // The program's own exit codes, of before it had seen the component; its words are the host's.
-            Some(1..=9) => CompileError::Unusable(format!("it ended with {status}: {}", harmless(&heard.said))),
+            Some(1..=9) => {
+                CompileError::Unusable(format!("it ended with {status}: {}", harmless(&heard.said)))
+            }
             _ => CompileError::Refused(format!("the compiler failed on it ({status})")),
         }
     }

@@ -20,12 +20,13 @@ use super::*;
 use crate::artifact::Artifacts;
 use crate::call::{Call, CallerInfo, Input, classify};
 use crate::capabilities::{Cache, Environment, Lines};
+use crate::compile::Compiler;
 use crate::program::Sandbox;
 
 fn sandbox(instances: u32) -> Sandbox {
     let folder = tempfile::tempdir().unwrap();
     let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-    Sandbox::open(EngineSettings { instances }, Artifacts::open(dir).unwrap()).unwrap()
+    Sandbox::open(EngineSettings { instances }, Artifacts::open(dir).unwrap(), Compiler::InProcess).unwrap()
 }
 
 fn environment(limits: Limits, upstreams: BTreeMap<Handle, Arc<Upstream>>) -> Arc<Environment> {

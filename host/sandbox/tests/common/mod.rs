@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use truc_contract::ConfigValue;
 use truc_model::{Bytes, Limits, RequestId, SystemClock, Timestamp};
 use truc_sandbox::{
-    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, Compiler, EngineSettings, Environment, Input, Lines,
-    Origin, Program, Sandbox,
+    Answer, Arguments, Artifacts, Cache, CallError, CallerInfo, Compiler, EngineSettings, Environment, Input,
+    Lines, Origin, Program, Sandbox,
 };
 
 pub(crate) struct Trial {

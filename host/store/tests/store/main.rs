@@ -8,6 +8,7 @@ mod exchanges;
 mod failures;
 mod idempotency;
 mod opening;
+mod secrets;
 mod services;
 
 use truc_model::{ConnectorName, Digest, Timestamp};

@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Options) -> Result<Output, Failure> {
 /// may be another by now.
 pub(crate) fn process(limits: CompileLimits) -> CompilerProcess {
     let CompileLimits { memory, time } = limits;
-    let arguments =
-        ["compile-component", "--memory", &memory.to_string(), "--time", &time.to_string()].map(str::to_owned);
+    let arguments = ["compile-component", "--memory", &memory.to_string(), "--time", &time.to_string()]
+        .map(str::to_owned);
     CompilerProcess::new(PathBuf::from("/proc/self/exe"), arguments.into(), limits)
 }

@@ -11,8 +11,10 @@ pub(crate) mod exchanges;
 pub(crate) mod grant;
 pub(crate) mod inspect;
 pub(crate) mod publish;
+pub(crate) mod secret;
 pub(crate) mod service;
 mod settings;
+pub(crate) mod vault;
 
 use serde_json::json;
 
@@ -32,6 +34,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Output, Failure> {
         Command::Publish(options) => publish::run(&client()?, &options).await,
         Command::Contract(command) => contract::run(&cli.admin, command).await,
         Command::Connector(command) => connector::run(&client()?, &command).await,
+        Command::Secret(command) => secret::run(&client()?, command).await,
+        Command::Vault(command) => vault::run(&cli.admin, command).await,
         Command::Service(command) => service::run(&client()?, command).await,
         Command::Agency(command) => agency::run(&client()?, command).await,
         Command::Account(command) => account::run(&client()?, command).await,

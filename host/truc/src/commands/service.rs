@@ -151,19 +151,25 @@ fn describe_binding(sheet: &mut Sheet, handle: &str, binding: &Binding) {
         Some(Credential::OAuth2ClientCredentials { token_path, client_id, secret, .. }) => {
             format!("OAuth 2.0 at {token_path}, client {client_id}, secret {secret}")
         }
+        Some(Credential::SessionLogin { login_path, username, secret, .. }) => {
+            format!("login at {login_path}, user {username}, secret {secret}")
+        }
+        Some(Credential::HttpSignature { algorithm, key_id, secret, .. }) => {
+            format!("signature by {algorithm}, key {key_id}, secret {secret}")
+        }
     };
     let ranges: Vec<String> = binding.allow_addresses.iter().map(ToString::to_string).collect();
     let allowed = if ranges.is_empty() { "exactly that address".to_owned() } else { ranges.join(", ") };
     let timeouts = &binding.timeouts;
-    sheet
-        .line(handle, &binding.address)
-        .line("", format!("  credential {credential}"))
-        .line("", format!("  allowed    {allowed}"))
-        .line(
-            "",
-            format!(
-                "  timeouts   {} to connect, {} to the first byte, {} in all",
-                timeouts.connect, timeouts.first_byte, timeouts.total
-            ),
-        );
+    sheet.line(handle, &binding.address).line("", format!("  credential {credential}"));
+    if let Some(secret) = &binding.client_certificate {
+        sheet.line("", format!("  shown      client certificate, secret {secret}"));
+    }
+    sheet.line("", format!("  allowed    {allowed}")).line(
+        "",
+        format!(
+            "  timeouts   {} to connect, {} to the first byte, {} in all",
+            timeouts.connect, timeouts.first_byte, timeouts.total
+        ),
+    );
 }

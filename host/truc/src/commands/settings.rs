@@ -30,9 +30,14 @@ pub(crate) struct SettingsOptions {
     #[arg(long, value_name = "HANDLE=RANGE")]
     allow: Vec<Pair>,
     /// Name the credential of an upstream: header:name=…,secret=…[,prefix=…], basic:username=…,secret=…,
-    /// or oauth2:token-path=…,client-id=…,secret=…[,scope=…]
+    /// oauth2:token-path=…,client-id=…,secret=…[,scope=…],
+    /// login:login-path=…,username=…,secret=…[,destination=…][,header=…|,member=…][,lifetime=…],
+    /// or signature:algorithm=…,key-id=…,secret=…[,label=…]
     #[arg(long, value_name = "HANDLE=CREDENTIAL")]
     credential: Vec<Pair>,
+    /// Name the secret that holds the certificate an upstream is shown, with its private key
+    #[arg(long, value_name = "HANDLE=SECRET")]
+    client_certificate: Vec<Pair>,
     /// Set a configuration value; repeat it for the items of a list
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<Pair>,
@@ -44,7 +49,8 @@ pub(crate) struct SettingsOptions {
     limit: Vec<Pair>,
 }
 
-const OPTIONS: [&str; 7] = ["connector", "bind", "allow", "credential", "config", "key", "limit"];
+const OPTIONS: [&str; 8] =
+    ["connector", "bind", "allow", "credential", "client_certificate", "config", "key", "limit"];
 
 /// `name=value`.
 #[derive(Debug, Clone)]
@@ -114,6 +120,12 @@ impl SettingsOptions {
                 .is_some()
             {
                 return Err(usage(format!("--credential {name} stands twice")));
+            }
+        }
+        for Pair { name, value } in &self.client_certificate {
+            let binding = bound(&mut bindings, "--client-certificate", name)?;
+            if binding.insert("clientCertificate".to_owned(), json!(value)).is_some() {
+                return Err(usage(format!("--client-certificate {name} stands twice")));
             }
         }
         Ok(bindings)
@@ -195,12 +207,18 @@ fn bound<'a>(
 
 /// `basic:username=…,secret=…` as the admin API takes it.
 fn credential(text: &str) -> Result<Value, String> {
-    let forms = "write header:name=…,secret=…, basic:username=…,secret=…, or oauth2:token-path=…,client-id=…,secret=…";
+    let forms = "write header:name=…,secret=…, basic:username=…,secret=…, oauth2:token-path=…,client-id=…,secret=…, \
+                 login:login-path=…,username=…,secret=…, or signature:algorithm=…,key-id=…,secret=…";
     let (kind, fields) = text.split_once(':').ok_or(forms)?;
     let (kind, known): (&str, &[&str]) = match kind {
         "header" => ("header", &["name", "prefix", "secret"]),
         "basic" => ("basic", &["username", "secret"]),
         "oauth2" => ("oauth2-client-credentials", &["token-path", "client-id", "secret", "scope"]),
+        "login" => (
+            "session-login",
+            &["login-path", "username", "secret", "destination", "header", "member", "lifetime"],
+        ),
+        "signature" => ("http-signature", &["algorithm", "key-id", "secret", "label"]),
         _ => return Err(forms.to_owned()),
     };
     let mut credential = Map::from_iter([("type".to_owned(), json!(kind))]);
@@ -210,7 +228,11 @@ fn credential(text: &str) -> Result<Value, String> {
         if !known.contains(&name) {
             return Err(format!("there is no {name:?} here; there are {}", known.join(", ")));
         }
-        if credential.insert(camel(name), json!(value)).is_some() {
+        let (member, value) = match name {
+            "header" | "member" => ("place".to_owned(), json!({ name: value })),
+            _ => (camel(name), json!(value)),
+        };
+        if credential.insert(member, value).is_some() {
             return Err(format!("{name} stands twice"));
         }
     }
@@ -286,6 +308,16 @@ mod tests {
             "b=10.1.0.1",
             "--credential",
             "b=oauth2:token-path=/token,client-id=truc,secret=client",
+            "--client-certificate",
+            "b=own-certificate",
+            "--bind",
+            "c=http://10.0.0.3",
+            "--credential",
+            "c=login:login-path=/mapi/login,username=truc,secret=platform,destination=VN:GOV:G22:x,header=session",
+            "--bind",
+            "d=http://10.0.0.4",
+            "--credential",
+            "d=signature:algorithm=hmac-sha256,key-id=truc,secret=shared",
             "--config",
             "text=56",
             "--config",
@@ -319,6 +351,20 @@ mod tests {
                         "allowAddresses": ["10.0.0.0/8", "10.1.0.1"],
                         "credential": {
                             "type": "oauth2-client-credentials", "tokenPath": "/token", "clientId": "truc", "secret": "client"
+                        },
+                        "clientCertificate": "own-certificate"
+                    },
+                    "c": {
+                        "address": "http://10.0.0.3",
+                        "credential": {
+                            "type": "session-login", "loginPath": "/mapi/login", "username": "truc", "secret": "platform",
+                            "destination": "VN:GOV:G22:x", "place": { "header": "session" }
+                        }
+                    },
+                    "d": {
+                        "address": "http://10.0.0.4",
+                        "credential": {
+                            "type": "http-signature", "algorithm": "hmac-sha256", "keyId": "truc", "secret": "shared"
                         }
                     }
                 },

@@ -20,7 +20,9 @@ const PUT: [&str; 11] = [
 ];
 
 fn host() -> Host {
-    Installation::new().serve()
+    let host = Installation::new().serve();
+    host.secret("payment-key", "secret-canary").text();
+    host
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn host(limits: &str) -> Host {
 fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(|child| child.parse().unwrap()).collect::<Vec<_>>()).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().map(|child| child.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Looks until there is something to see.
@@ -75,7 +77,11 @@ fn file(host: &Host, name: &str, bytes: &[u8]) -> String {
 
 fn refused_as_too_costly(run: &Run, name: &str) {
     let error: Value = serde_json::from_str(run.failed(5)).unwrap();
-    assert_eq!((&error["code"], &error["status"]), (&"component-too-costly".into(), &422.into()), "{name}: {error}");
+    assert_eq!(
+        (&error["code"], &error["status"]),
+        (&"component-too-costly".into(), &422.into()),
+        "{name}: {error}"
+    );
 }
 
 #[test]
@@ -110,7 +116,13 @@ fn components_that_are_too_costly_are_refused_and_the_host_goes_on() {
             while !over.load(Ordering::Relaxed) {
                 let (status, body) = host.call("/api/trial/v1/things/7", Some(key));
                 assert_eq!((status, body.as_str()), (200, "\"thing 7\""));
-                assert_eq!(host.truc(&["connector", "list", "--json"]).json()["connectors"].as_array().unwrap().len(), 1);
+                assert_eq!(
+                    host.truc(&["connector", "list", "--json"]).json()["connectors"]
+                        .as_array()
+                        .unwrap()
+                        .len(),
+                    1
+                );
                 assert!(children(host.pid()).len() <= 2);
                 calls += 1;
             }
@@ -177,7 +189,11 @@ fn a_compiler_has_nothing_of_the_host_s_and_may_do_nothing_but_compile() {
         assert!(error.failed(5).starts_with("error: internal: "), "{}", error.err);
     });
     assert_eq!(children(host.pid()), [0; 0]);
-    assert!(host.installation.log().contains("\"it was killed from outside\""), "{}", host.installation.log());
+    assert!(
+        host.installation.log().contains("\"it was killed from outside\""),
+        "{}",
+        host.installation.log()
+    );
     host.truc(&["publish", &component("payment")]).text();
 }
 
@@ -205,8 +221,19 @@ fn an_artifact_that_was_tampered_with_is_compiled_anew_at_the_next_start() {
     let host = host("");
     host.truc(&["publish", &component("payment")]).text();
     host.truc(&["contract", "publish", "lgsp:payment@1.0.0"]).text();
-    let put = ["service", "put", "payment", "--connector", "payment@1.0.0", "--bind", "platform=http://127.0.0.1:9"];
-    host.truc(&[&put[..], &["--config", "partner-code=T", "--key", "payment=sha256-suffix:payment-key"]].concat()).text();
+    let put = [
+        "service",
+        "put",
+        "payment",
+        "--connector",
+        "payment@1.0.0",
+        "--bind",
+        "platform=http://127.0.0.1:9",
+    ];
+    host.truc(
+        &[&put[..], &["--config", "partner-code=T", "--key", "payment=sha256-suffix:payment-key"]].concat(),
+    )
+    .text();
     let compiled = |installation: &Installation| installation.log().matches("\"connector compiled\"").count();
     let artifact = files(&host, "artifacts").into_iter().find(|name| name.ends_with(".artifact")).unwrap();
 

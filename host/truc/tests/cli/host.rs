@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder with a configuration, a key and secrets.
+/// A folder with a configuration and keys.
 pub(crate) struct Installation {
     folder: TempDir,
 }
@@ -49,7 +49,8 @@ pub(crate) fn truc(arguments: &[&str]) -> Run {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_truc"));
-    command.env_remove("TRUC_ADMIN").env_remove("TRUC_ADMIN_KEY_FILE").stdin(Stdio::null());
+    command.env_remove("TRUC_ADMIN").env_remove("TRUC_ADMIN_KEY_FILE").env_remove("TRUC_VAULT_KEY");
+    command.stdin(Stdio::null());
     command
 }
 
@@ -90,8 +91,8 @@ impl Installation {
         let installation = Self { folder: TempDir::new().unwrap() };
         let key = truc(&["admin-key"]);
         installation.write("admin.key", key.text());
-        std::fs::create_dir(installation.path("secrets")).unwrap();
-        installation.write("secrets/payment-key", "secret-canary");
+        let key = truc(&["vault", "key"]);
+        installation.write("vault.key", key.text());
         installation.configure("127.0.0.1:0", "127.0.0.1:0", "");
         installation
     }
@@ -107,8 +108,8 @@ impl Installation {
     /// Writes the configuration: where to listen, and lines to end with.
     pub(crate) fn configure(&self, api: &str, admin: &str, more: &str) {
         let text = format!(
-            "data-dir = \"data\"\nsecrets-dir = \"secrets\"\nworker-threads = 2\n[api]\nlisten = \"{api}\"\n\
-             [admin]\nlisten = \"{admin}\"\nkey-file = \"admin.key\"\n[engine]\ninstances = 16\n{more}"
+            "data-dir = \"data\"\nworker-threads = 2\n[api]\nlisten = \"{api}\"\n[admin]\nlisten = \"{admin}\"\n\
+             key-file = \"admin.key\"\n[vault]\nkey-file = \"vault.key\"\n[engine]\ninstances = 16\n{more}"
         );
         self.write("truc.toml", &text);
     }
@@ -176,9 +177,27 @@ impl Host {
 
     /// Runs a command against a host that may be gone before it ends.
     pub(crate) fn truc_at(admin: SocketAddr, key: &Path, arguments: &[&str]) -> Run {
+        finish(Self::command(admin, key).args(arguments))
+    }
+
+    fn command(admin: SocketAddr, key: &Path) -> Command {
         let mut command = program();
         command.env("TRUC_ADMIN", format!("http://{admin}")).env("TRUC_ADMIN_KEY_FILE", key);
-        finish(command.args(arguments))
+        command
+    }
+
+    /// Puts a secret.
+    pub(crate) fn secret(&self, name: &str, value: &str) -> Run {
+        self.truc_with(&["secret", "put", name], value)
+    }
+
+    /// Runs a command against the host that reads something.
+    pub(crate) fn truc_with(&self, arguments: &[&str], input: &str) -> Run {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(input.as_bytes()).unwrap();
+        drop(writer);
+        let mut command = Self::command(self.admin, &self.installation.path("admin.key"));
+        finish(command.args(arguments).stdin(reader))
     }
 
     /// Begins a transcript.

@@ -75,7 +75,7 @@ fn answer(mut stream: TcpStream) -> (String, Value) {
 
 /// Publishes the trial connector with the system behind it. The key of an account that may call all of it.
 fn with_trial(host: &Host, upstream: &Silent) -> String {
-    host.installation.write("secrets/seal", "a-key-for-authentication-codes-32");
+    host.secret("seal", "a-key-for-authentication-codes-32").text();
     host.truc(&["publish", &component("trial")]).text();
     host.truc(&["contract", "publish", "lgsp:trial@1.0.0"]).text();
     let bind = format!("shelf=http://{}", upstream.address);

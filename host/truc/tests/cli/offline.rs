@@ -45,7 +45,8 @@ fn a_configuration_is_checked_without_changing_anything() {
     api  127.0.0.1:0
     admin  127.0.0.1:0
     data folder  <folder>/data
-    secrets folder  <folder>/secrets
+    vault's keys  <folder>/vault.key
+    vault's key  <identifier>
     database  sqlite
     recording  all
     ");
@@ -63,7 +64,7 @@ fn a_configuration_that_cannot_be_used_ends_with_3() {
         }
     };
     installation.configure("127.0.0.1:0", "127.0.0.1:0", "colour = 1\n");
-    fails("line 11, column 1");
+    fails("line 12, column 1");
     installation.configure("0.0.0.0:0", "127.0.0.1:0", "[ledger]\nrecord = \"none\"\n");
     fails("measurements only");
 
@@ -74,10 +75,6 @@ fn a_configuration_that_cannot_be_used_ends_with_3() {
     std::fs::remove_file(installation.path("admin.key")).unwrap();
     fails("(umask 077; truc admin-key > ");
     installation.write("admin.key", &key);
-
-    std::fs::remove_dir_all(installation.path("secrets")).unwrap();
-    fails("the secrets directory");
-    std::fs::create_dir(installation.path("secrets")).unwrap();
 
     installation.write("data-file", "");
     let config = std::fs::read_to_string(installation.path("truc.toml")).unwrap();

@@ -7,7 +7,7 @@ use crate::host::{Host, Installation, component, contract, get};
 
 /// Publishes the trial connector and lets an agency call it. The account's key.
 pub(crate) fn with_trial(host: &Host) -> String {
-    host.installation.write("secrets/seal", "a-key-for-authentication-codes-32");
+    host.secret("seal", "a-key-for-authentication-codes-32").text();
     host.truc(&["contract", "publish", &contract("trial")]).text();
     host.truc(&["publish", &component("trial")]).text();
     host.truc(&[

@@ -15,6 +15,7 @@ const AGENCY: &str = "H56.30";
 pub(crate) async fn call(session: &mut Session, estate: &Estate) -> Result<()> {
     contracts(session, estate).await?;
     connectors(session, estate).await?;
+    secrets(session).await?;
     services(session, estate).await?;
     agencies(session).await?;
     accounts(session).await?;
@@ -55,6 +56,19 @@ async fn connectors(session: &mut Session, estate: &Estate) -> Result<()> {
     session.get_without_key(401, "/admin/connectors").await?;
     session.get(200, "/admin/connectors/land/1.0.0").await?;
     session.get(404, "/admin/connectors/land/9.9.9").await?;
+    Ok(())
+}
+
+async fn secrets(session: &mut Session) -> Result<()> {
+    let text = |value: &str| Body::File("text/plain", value.as_bytes().to_vec());
+    session.call(200, Method::PUT, "/admin/secrets/post-office", text("a simulated secret")).await?;
+    session.call(422, Method::PUT, "/admin/secrets/post-office", text("short")).await?;
+    session.get(200, "/admin/secrets").await?;
+    session.get_without_key(401, "/admin/secrets").await?;
+    session.delete(204, "/admin/secrets/post-office").await?;
+    session.delete(409, "/admin/secrets/postal-token").await?;
+    session.call(200, Method::POST, "/admin/vault/rotate", Body::None).await?;
+    session.post_without_key(401, "/admin/vault/rotate").await?;
     Ok(())
 }
 
