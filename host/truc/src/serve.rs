@@ -291,7 +291,7 @@ fn warn_of_readers(what: &str, key_file: &Path) {
     }
 }
 
-async fn open_store(config: &Config) -> Result<Store, Failure> {
+pub(crate) async fn open_store(config: &Config) -> Result<Store, Failure> {
     let options = StoreOptions { max_size: config.database_max_size };
     Store::open_with(&config.database(), options).await.map_err(|error| match error {
         StoreError::Address { .. } => Failure::new(Exit::Configuration, error),

@@ -132,10 +132,11 @@ impl Forms {
     fn base64(&mut self, secret: &[u8]) {
         for before in 0..3_usize {
             let whole = Zeroizing::new([[0; 2].get(..before).unwrap_or_default(), secret].concat());
-            // Characters that hold bits of what is before, and bits of what is after.
+            // Characters that hold bits of what is before, and of what is after.
             let first = [0, 2, 3].get(before).copied().unwrap_or_default();
             let after = usize::from(whole.len() % 3 != 0);
-            let around = (first, if after == 0 { 0 } else { 3 });
+            // One character before holds bits of both; after it there are one and the padding.
+            let around = (usize::from(before > 0), after * 3);
             for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
                 let text = Zeroizing::new(engine.encode(&*whole));
                 let sure = text.get(first..text.len().saturating_sub(after)).unwrap_or_default();

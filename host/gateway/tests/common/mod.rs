@@ -137,6 +137,11 @@ impl Host {
         Self::serve(Arc::new(SystemClock), GatewaySettings::default(), store, fleet, key, shelf, folder).await
     }
 
+    /// The folder that it works in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A request with the key.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let mut request = self.request(method, path);

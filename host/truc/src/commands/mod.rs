@@ -34,7 +34,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Output, Failure> {
         Command::Publish(options) => publish::run(&client()?, &options).await,
         Command::Contract(command) => contract::run(&cli.admin, command).await,
         Command::Connector(command) => connector::run(&client()?, &command).await,
-        Command::Secret(command) => secret::run(&client()?, command).await,
+        Command::Secret(command) => secret::run(&cli.admin, command).await,
         Command::Vault(command) => vault::run(&cli.admin, command).await,
         Command::Service(command) => service::run(&client()?, command).await,
         Command::Agency(command) => agency::run(&client()?, command).await,

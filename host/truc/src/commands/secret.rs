@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 use serde_json::json;
 use truc_control::documents::{SecretInfo, SecretList};
-use truc_egress::{MOST_SECRET, SecretRef};
+use truc_egress::{MOST_SECRET, SecretRef, check_secret};
+use truc_fleet::keep_secret;
+use truc_model::{Clock, Secret, SystemClock};
 use zeroize::Zeroizing;
 
-use crate::client::{Admin, Body};
+use crate::client::{AdminOptions, Body};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Table, time};
+use crate::serve;
 
 /// What can be asked.
 #[derive(Debug, clap::Subcommand)]
@@ -38,12 +42,16 @@ pub(crate) enum Command {
         /// Its name
         name: SecretRef,
     },
-    /// Put every file of a folder, each under its name
+    /// Put every file of a folder, each under its name, into the database of a host that does not run
     ///
-    /// For folders of secrets as hosts before this version read them. Remove the folder afterwards.
+    /// For folders of secrets as hosts before this version read them. All files are looked at before the first is put.
+    /// Remove the folder afterwards.
     Import {
         /// The folder
         folder: PathBuf,
+        /// The host's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
     },
 }
 
@@ -52,18 +60,20 @@ Examples:
   printf %s \"$TOKEN\" | truc secret put land-token
   truc secret put payment-key --file payment-key.pem";
 
-pub(crate) async fn run(admin: &Admin, command: Command) -> Result<Output, Failure> {
+pub(crate) async fn run(admin: &AdminOptions, command: Command) -> Result<Output, Failure> {
     match command {
         Command::Put { name, file } => {
+            let admin = admin.client()?;
             let value = match &file {
                 Some(file) => read_file(file)?,
                 None => read_input()?,
             };
-            let info = put(admin, &name, value).await?;
+            let info: SecretInfo =
+                admin.ask(Method::PUT, &format!("/admin/secrets/{name}"), Body::Secret(value)).await?;
             Output::new(&info, told(&info))
         }
         Command::List => {
-            let list: SecretList = admin.get("/admin/secrets").await?;
+            let list: SecretList = admin.client()?.get("/admin/secrets").await?;
             let mut table = Table::new(["secret", "version", "value since", "since", "used by"]);
             for secret in &list.secrets {
                 let services: Vec<&str> = secret.services.iter().map(|name| name.as_str()).collect();
@@ -78,43 +88,49 @@ pub(crate) async fn run(admin: &Admin, command: Command) -> Result<Output, Failu
             Output::new(&list, table.text("there is no secret"))
         }
         Command::Remove { name } => {
-            admin.delete(&format!("/admin/secrets/{name}")).await?;
+            admin.client()?.delete(&format!("/admin/secrets/{name}")).await?;
             Output::new(&json!({ "removed": name }), format!("{name} is removed"))
         }
-        Command::Import { folder } => import(admin, &folder).await,
+        Command::Import { folder, config } => import(&folder, &config).await,
     }
 }
 
-/// Puts every file of a folder. All names and files are looked at before the first is put.
-async fn import(admin: &Admin, folder: &Path) -> Result<Output, Failure> {
-    let wrong = |reason: String| Failure::new(Exit::Usage, format!("{}: {reason}", folder.display()));
+/// Puts every file of a folder. All names and values are looked at before the first is put.
+async fn import(folder: &Path, config: &Path) -> Result<Output, Failure> {
+    let wrong = |reason: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, format_args!("{}: {reason}", folder.display()))
+    };
+    let config = Config::read(config)?;
+    let (_, keys) = serve::vault(&config)?;
     let mut values = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| wrong(error.to_string()))? {
-        let entry = entry.map_err(|error| wrong(error.to_string()))?;
-        let file_name = entry.file_name();
-        let name: SecretRef = file_name
+    for entry in std::fs::read_dir(folder).map_err(|error| wrong(&error))? {
+        let entry = entry.map_err(|error| wrong(&error))?;
+        let name: SecretRef = entry
+            .file_name()
             .to_string_lossy()
             .parse()
-            .map_err(|error: truc_model::NameError| wrong(format!("{error}; rename or move that file")))?;
-        values.push((name, read_file(&entry.path())?));
+            .map_err(|error| wrong(&format_args!("{error}; rename or move that file")))?;
+        let value = read_file(&entry.path())?;
+        let value = std::str::from_utf8(&value).map(|text| Secret::new(text.to_owned()));
+        let value =
+            value.map_err(|_| wrong(&format_args!("{name} is not UTF-8 text: write it in Base64")))?;
+        check_secret(&value).map_err(|error| wrong(&format_args!("{name}: {error}")))?;
+        values.push((name, value));
     }
     values.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let mut put_so_far = Vec::new();
+    let store = serve::open_store(&config).await?;
+    let mut secrets = Vec::new();
     let mut lines = Vec::new();
-    for (name, value) in values {
-        let info = put(admin, &name, value).await?;
-        lines.push(told(&info));
-        put_so_far.push(info);
+    for (name, value) in &values {
+        let kept = keep_secret(&store, &keys, name, value, SystemClock.now()).await;
+        let info = SecretInfo::from(kept.map_err(|error| Failure::new(Exit::Database, error))?);
+        lines.push(format!("version {} of {} is in the vault", info.version, info.name));
+        secrets.push(info);
     }
-    lines.push(format!(
-        "{} secrets are in the vault; the folder is no longer read: remove it",
-        put_so_far.len()
-    ));
-    Output::new(&SecretList { secrets: put_so_far }, lines.join("\n"))
-}
-
-async fn put(admin: &Admin, name: &SecretRef, value: Zeroizing<Vec<u8>>) -> Result<SecretInfo, Failure> {
-    admin.ask(Method::PUT, &format!("/admin/secrets/{name}"), Body::Secret(value)).await
+    store.close().await;
+    lines
+        .push(format!("{} secrets are in the vault; the folder is no longer read: remove it", secrets.len()));
+    Output::new(&SecretList { secrets }, lines.join("\n"))
 }
 
 fn told(info: &SecretInfo) -> String {

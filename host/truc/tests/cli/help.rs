@@ -8,6 +8,8 @@ fn the_help_shows_commands_examples_and_exit_codes() {
     insta::assert_snapshot!("service-put", truc(&["service", "put", "--help"]).text());
     insta::assert_snapshot!("contract-publish", truc(&["contract", "publish", "--help"]).text());
     insta::assert_snapshot!("contract-diff", truc(&["contract", "diff", "--help"]).text());
+    insta::assert_snapshot!("secret-put", truc(&["secret", "put", "--help"]).text());
+    insta::assert_snapshot!("vault-rotate", truc(&["vault", "rotate", "--help"]).text());
     insta::assert_snapshot!("exchanges", truc(&["exchanges", "-h"]).text());
 }
 

@@ -127,6 +127,12 @@ impl Installation {
         truc(&[&["check-config", "--config", &self.config()], more].concat())
     }
 
+    /// The same with variables in its environment.
+    pub(crate) fn check_config_in(&self, variables: &[(&str, &str)]) -> Run {
+        let mut command = program();
+        finish(command.args(["check-config", "--config", &self.config()]).envs(variables.iter().copied()))
+    }
+
     /// Starts a host and waits until it says that it is ready.
     pub(crate) fn serve(self) -> Host {
         let log = std::fs::File::create(self.path("log")).unwrap();

@@ -11,4 +11,5 @@ mod host;
 mod killed;
 mod offline;
 mod pages;
+mod secrets;
 mod serving;
