@@ -206,6 +206,19 @@ fn unsafe_code_stands_in_one_file_at_most() {
 }
 
 #[test]
+fn only_tests_compile_connectors_in_their_own_process() {
+    let named: Vec<_> = files(&root().join("host"), ".rs")
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("InProcess"))
+        .map(|file| file.strip_prefix(root().join("host")).unwrap().to_owned())
+        .collect();
+    let (tests, sources): (Vec<_>, Vec<_>) =
+        named.into_iter().partition(|file| file.iter().any(|part| part == "tests"));
+    assert!(!tests.is_empty(), "the name has changed");
+    assert_eq!(sources, [PathBuf::from("sandbox/src/compile/mod.rs")]);
+}
+
+#[test]
 fn every_problem_code_has_its_page_and_every_page_its_code() {
     let folder = root().join("docs/problems");
     let pages: BTreeSet<String> = files(&folder, ".md")

@@ -154,7 +154,7 @@ fn a_refusal_says_which_bound_was_met_and_what_to_do() {
 
 #[test]
 fn a_compiler_has_nothing_of_the_host_s_and_may_do_nothing_but_compile() {
-    let host = host("compile-time = \"30s\"\ncompile-memory = \"1GiB\"\n");
+    let host = host("compile-time = \"30s\"\ncompile-memory = \"4GiB\"\n");
     let path = file(&host, "long.wasm", &bombs::longest());
     std::thread::scope(|scope| {
         let publishing = scope.spawn(|| host.truc(&["publish", &path]));
@@ -177,7 +177,7 @@ fn a_compiler_has_nothing_of_the_host_s_and_may_do_nothing_but_compile() {
             "Max file size 0 0 bytes",
             "Max core file size 0 0 bytes",
             "Max open files 3 3 files",
-            "Max address space 1073741824 1073741824 bytes",
+            "Max address space 4294967296 4294967296 bytes",
         ] {
             assert!(limits.iter().any(|line| line == limit), "{limit}: {limits:#?}");
         }
