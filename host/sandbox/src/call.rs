@@ -150,10 +150,13 @@ pub(crate) struct Called {
 impl Call {
     /// What hides the personal data of the call's arguments.
     pub(crate) fn masker(&mut self) -> &Masker {
-        let called = &self.called;
-        self.masker.get_or_insert_with(|| {
+        let Self { called, masker, host_room, .. } = self;
+        masker.get_or_insert_with(|| {
             let masker = |called: &Called| called.codec.masker(called.operation, &called.arguments);
-            called.as_ref().map_or(Masker::Nothing, masker)
+            let masker = called.as_ref().map_or(Masker::Nothing, masker);
+            // From here to the end of the call the host holds it.
+            *host_room = host_room.saturating_sub(masker.held());
+            masker
         })
     }
 }

@@ -112,6 +112,14 @@ pub(crate) enum Masker {
 }
 
 impl Masker {
+    /// What the host holds for it, in bytes.
+    pub(crate) fn held(&self) -> u64 {
+        match self {
+            Self::Texts(texts) => texts.memory_usage() as u64,
+            _ => 0,
+        }
+    }
+
     /// Gathers the texts, of at least [`MIN_MASKED`] characters, that stand at masked places. Numbers count as the digits
     /// they are written with. Names of cases and flags are the contract's words, not the caller's.
     pub(crate) fn of(masks: &[Mask], values: &[Val]) -> Self {

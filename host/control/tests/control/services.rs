@@ -63,3 +63,33 @@ async fn settings_that_do_not_fit_change_nothing_and_every_fault_is_told() {
         ["/name"]
     );
 }
+
+#[tokio::test]
+async fn limits_are_told_with_their_origin_and_their_ceiling() {
+    let host = Host::start().await;
+    host.get("/admin/services/fees/limits").await.problem(404, "item-not-found");
+    host.publish(component()).await.with(201);
+    host.act("/admin/contracts/lgsp/payment/1.0.0/publish").await.with(200);
+    let mut settings = settings();
+    settings["limits"] = json!({ "queue": 2, "cpu": "1s" });
+    let service = host.put("/admin/services/fees", &settings).await.with(200);
+
+    let told = host.get("/admin/services/fees/limits").await.with(200);
+    assert_eq!((&told["service"], &told["revision"]), (&json!("fees"), &json!(1)));
+    let limits = told["limits"].as_array().unwrap();
+    let of = |name: &str| limits.iter().find(|limit| limit["name"] == name).unwrap();
+    assert_eq!(
+        *of("queue"),
+        json!({ "name": "queue", "value": 2, "origin": "operator", "default": 64, "ceiling": 1024 })
+    );
+    assert_eq!(
+        *of("deadline"),
+        json!({ "name": "deadline", "value": "10s", "origin": "manifest", "default": "5s", "ceiling": "1min" })
+    );
+    assert_eq!(of("memory")["origin"], "platform");
+    let in_force: serde_json::Map<_, _> = limits
+        .iter()
+        .map(|limit| (limit["name"].as_str().unwrap().to_owned(), limit["value"].clone()))
+        .collect();
+    assert_eq!(serde_json::Value::Object(in_force), service["limits"], "none is left out");
+}
