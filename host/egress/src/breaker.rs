@@ -23,11 +23,13 @@
 //!
 //! What ends after the breaker has changed since it began changes nothing any more.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use metrics::Gauge;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use truc_model::Handle;
 
@@ -70,7 +72,8 @@ enum State {
 }
 
 /// How a breaker stands, as it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BreakerState {
     /// Calls pass.
     Closed,
@@ -296,14 +299,13 @@ fn number(state: BreakerState) -> f64 {
     }
 }
 
-impl BreakerState {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             BreakerState::Closed => "closed",
             BreakerState::Open => "open",
-            BreakerState::Probation => "probation",
-        }
+            BreakerState::Probation => "in probation",
+        })
     }
 }
 

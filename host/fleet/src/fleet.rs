@@ -1,6 +1,6 @@
 //! Changes of the fleet: publish a connector, put or remove a service, renew the directory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,9 +9,9 @@ use semver::Version;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use truc_contract::{Changes, Component, ComponentError, ContractId, ContractText};
-use truc_egress::{KeySource, Resolver, Secrets, VaultKeys};
+use truc_egress::{BreakerState, KeySource, Resolver, Secrets, VaultKeys};
 use truc_identity::{Directory, Identity};
-use truc_model::{Clock, Digest, EffectiveLimit, Platform, ServiceName, Timestamp};
+use truc_model::{Clock, Digest, EffectiveLimit, Handle, Platform, ServiceName, Timestamp};
 use truc_sandbox::{LoadError, MAX_COMPONENT_BYTES, Origin, Program, Sandbox};
 use truc_store::connectors::ConnectorRow;
 use truc_store::contracts::{ContractState, Proposal};
@@ -108,6 +108,8 @@ pub struct ServiceSummary {
     pub settings: ServiceSettings,
     /// The limits in force.
     pub limits: truc_model::Limits,
+    /// How the breaker of each upstream stands.
+    pub breakers: BTreeMap<Handle, BreakerState>,
 }
 
 /// The limits of a service as they are in force.
@@ -720,5 +722,11 @@ fn service_summary(
         path: format!("/api/{name}/v{}", revision.major),
         settings,
         limits: revision.environment.limits,
+        breakers: revision
+            .environment
+            .upstreams
+            .iter()
+            .map(|(handle, upstream)| (handle.clone(), upstream.breaker()))
+            .collect(),
     }
 }

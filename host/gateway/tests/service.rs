@@ -116,6 +116,36 @@ async fn a_new_revision_takes_over_without_a_failed_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_revision_knows_that_an_upstream_is_down_unless_its_binding_is_another() {
+    let host = Host::start().await;
+    let name = "trial".parse().unwrap();
+    for _ in 0..7 {
+        assert_eq!(host.send("GET", "/api/trial/v1/items/broken", None).await.json()["status"], 500);
+    }
+    let mut settings = trial_settings(host.shelf.address, json!({ "concurrency": 5 }));
+    let handle = "shelf".parse::<truc_model::Handle>().unwrap();
+    let binding = settings.bindings.get_mut(&handle).unwrap();
+    // So long that it does not end while this test runs.
+    binding.breaker.pause = truc_model::Millis(600_000);
+    binding.breaker.longest_pause = truc_model::Millis(600_000);
+    // Another binding: the breaker is closed.
+    let put = host.fleet.put_service(&name, &settings, "test").await.unwrap();
+    assert_eq!(put.breakers[&handle], truc_egress::BreakerState::Closed);
+    for _ in 0..7 {
+        assert_eq!(host.send("GET", "/api/trial/v1/items/broken", None).await.json()["status"], 500);
+    }
+    // The same binding, other limits: it stays open.
+    settings.limits.concurrency = Some(6);
+    let put = host.fleet.put_service(&name, &settings, "test").await.unwrap();
+    assert_eq!(put.breakers[&handle], truc_egress::BreakerState::Open);
+    let sent = host.shelf.count();
+    let problem = host.send("GET", ITEM, None).await.json();
+    assert_eq!(problem["code"], "upstream-failed");
+    assert!(problem["detail"].as_str().unwrap().contains("nothing is sent to it"), "{problem}");
+    assert_eq!(host.shelf.count(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_that_do_not_fit_change_nothing() {
     let host = Host::start().await;
     let name = "trial".parse().unwrap();

@@ -326,7 +326,7 @@ async fn all<I, T, F>(
 where
     I: Clone + Send + Sync + 'static,
     T: Send + 'static,
-    F: Future<Output = Result<T>> + Send,
+    F: Future<Output = Result<T>> + Send + 'static,
 {
     let (items, next) = (Arc::new(items), Arc::new(AtomicUsize::new(0)));
     let mut workers = JoinSet::new();

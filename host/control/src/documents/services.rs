@@ -1,8 +1,11 @@
 //! Services: a connector put to work, with the settings in force.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use truc_egress::BreakerState;
 use truc_fleet::{ServiceLimits as FleetLimits, ServiceSettings, ServiceSummary};
-use truc_model::{LimitOrigin, LimitValue, Limits, ServiceName, Timestamp};
+use truc_model::{Handle, LimitOrigin, LimitValue, Limits, ServiceName, Timestamp};
 use utoipa::ToSchema;
 
 use super::settings;
@@ -28,6 +31,9 @@ pub struct Service {
     /// The limits in force: the platform's, with the manifest's and then the settings' over them.
     #[schema(value_type = settings::Limits)]
     pub limits: Limits,
+    /// How the breaker of each upstream stands, by handle: whether calls of it pass.
+    #[schema(value_type = BTreeMap<String, settings::BreakerState>)]
+    pub breakers: BTreeMap<Handle, BreakerState>,
 }
 
 /// The services.
@@ -83,7 +89,7 @@ impl From<FleetLimits> for ServiceLimits {
 
 impl From<ServiceSummary> for Service {
     fn from(summary: ServiceSummary) -> Self {
-        let ServiceSummary { name, revision, created_at, path, settings, limits } = summary;
-        Self { name, revision, created_at, path, settings, limits }
+        let ServiceSummary { name, revision, created_at, path, settings, limits, breakers } = summary;
+        Self { name, revision, created_at, path, settings, limits, breakers }
     }
 }

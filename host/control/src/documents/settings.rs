@@ -201,6 +201,18 @@ pub struct BreakerSettings {
     pub longest_pause: String,
 }
 
+/// How the breaker of an upstream stands.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BreakerState {
+    /// Calls pass.
+    Closed,
+    /// The upstream keeps failing: calls are refused for a while.
+    Open,
+    /// One call is let through, to see whether the upstream is back.
+    Probation,
+}
+
 /// A configuration value.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]

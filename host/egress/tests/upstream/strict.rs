@@ -3,6 +3,7 @@
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each of its readers looks at its part")]
 pub(crate) struct Message {
     pub(crate) method: String,
     pub(crate) target: String,

@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::json;
 use truc_control::documents::{Service, ServiceLimits, ServiceList};
-use truc_egress::{Binding, Credential};
+use truc_egress::{Binding, BreakerSettings, Credential};
 use truc_model::{ServiceName, kebab};
 
 use crate::client::{Admin, Body};
@@ -130,6 +130,9 @@ fn text(service: &Service) -> String {
     sheet.section("bindings");
     for (handle, binding) in &settings.bindings {
         describe_binding(&mut sheet, handle.as_str(), binding);
+        if let Some(breaker) = service.breakers.get(handle) {
+            sheet.line("", format!("  breaker    {breaker}"));
+        }
     }
     sheet.section("config");
     for (key, value) in &settings.config {
@@ -160,16 +163,32 @@ fn describe_binding(sheet: &mut Sheet, handle: &str, binding: &Binding) {
     };
     let ranges: Vec<String> = binding.allow_addresses.iter().map(ToString::to_string).collect();
     let allowed = if ranges.is_empty() { "exactly that address".to_owned() } else { ranges.join(", ") };
+    let keys = match binding.pins.len() {
+        0 => String::new(),
+        pins => format!(", {pins} pinned keys"),
+    };
     let timeouts = &binding.timeouts;
+    let attempts = match binding.attempts {
+        1 => "once".to_owned(),
+        attempts => format!("up to {attempts} times"),
+    };
+    let BreakerSettings { failures, pause, longest_pause } = binding.breaker;
+    let rests = match failures {
+        0 => "never left alone".to_owned(),
+        failures => format!("left alone for {pause} to {longest_pause} after {failures} failures in a row"),
+    };
     sheet.line(handle, &binding.address).line("", format!("  credential {credential}"));
     if let Some(secret) = &binding.client_certificate {
         sheet.line("", format!("  shown      client certificate, secret {secret}"));
     }
-    sheet.line("", format!("  allowed    {allowed}")).line(
-        "",
-        format!(
-            "  timeouts   {} to connect, {} to the first byte, {} in all",
-            timeouts.connect, timeouts.first_byte, timeouts.total
-        ),
-    );
+    sheet
+        .line("", format!("  allowed    {allowed}{keys}"))
+        .line(
+            "",
+            format!(
+                "  timeouts   {} to connect, {} to the first byte, {} in all",
+                timeouts.connect, timeouts.first_byte, timeouts.total
+            ),
+        )
+        .line("", format!("  requests   sent {attempts}; {rests}"));
 }
