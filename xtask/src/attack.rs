@@ -3,6 +3,7 @@
 //! `docs/security.md` promises.
 
 mod callers;
+mod chaos;
 mod crash;
 mod egress;
 mod finding;
@@ -10,6 +11,7 @@ mod hostile;
 mod measure;
 mod power_loss;
 mod secrets;
+mod stage;
 mod upstreams;
 
 use std::path::PathBuf;

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 /// The rooms of `host/`. A room may depend on rooms before it, never on rooms after it.
 const ORDER: &[&str] = &[
-    "model", "contract", "egress", "sandbox", "store", "ledger", "identity", "fleet", "gateway", "control",
-    "portal", "truc",
+    "model", "contract", "egress", "sandbox", "store", "ledger", "identity", "fleet", "listen", "gateway",
+    "control", "portal", "truc",
 ];
 
 /// Crates that only some rooms of the host may name.

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_path_to_error::{Path, Segment};
-use truc_model::{Bytes as Size, Code, Fault, Secret};
+use truc_listen::{Line, Reception, check_media_type, receive};
+use truc_model::{Bytes as Size, Code, Fault, Problem, Secret};
 use truc_sandbox::MAX_COMPONENT_BYTES;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -37,9 +35,7 @@ impl FromRequest<Arc<Control>> for ComponentBytes {
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
         check_media_type(request.headers(), "application/wasm")?;
-        read(request.into_body(), MAX_COMPONENT_BYTES, Code::ComponentTooLarge, control)
-            .await
-            .map(|bytes| Self(bytes.into()))
+        read(request, MAX_COMPONENT_BYTES, Code::ComponentTooLarge, control).await.map(|bytes| Self(bytes.into()))
     }
 }
 
@@ -69,44 +65,28 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<Arc<Control>> for Json<
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
         check_media_type(request.headers(), "application/json")?;
-        let bytes = read(request.into_body(), MOST, Code::BodyTooLarge, control).await?;
+        let bytes = read(request, MOST, Code::BodyTooLarge, control).await?;
         parse(&bytes).map(Self)
     }
 }
 
-fn check_media_type(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
-    if headers.contains_key(CONTENT_ENCODING) {
-        return Err(Refusal::new(Code::UnsupportedMediaType, "Send the body without `Content-Encoding`."));
-    }
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    Err(Refusal::new(Code::UnsupportedMediaType, format!("Send the header `Content-Type: {expected}`.")))
-}
-
-async fn read(body: Body, most: usize, too_large: Code, control: &Control) -> Result<Bytes, Refusal> {
-    let bound = control.settings.body_timeout.as_duration();
-    let reading = async {
-        let too_large = || Refusal::new(too_large, format!("At most {} are taken.", Size(most as u64)));
-        if body.size_hint().lower() > most as u64 {
-            let _ = Limited::new(body, MAX_DISCARDED).collect().await;
-            return Err(too_large());
-        }
-        match Limited::new(body, most).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(Refusal::new(Code::MalformedRequest, "The body ended early.")),
-        }
+async fn read(request: Request, most: usize, too_large: Code, control: &Control) -> Result<Bytes, Refusal> {
+    let line = request.extensions().get::<Arc<Line>>().cloned();
+    let line = line.ok_or_else(|| Refusal::new(Code::Internal, ""))?;
+    let body = request.into_body();
+    let too_large = || Problem::new(too_large, format!("At most {} are taken.", Size(most as u64)));
+    let announced = body.size_hint().lower();
+    let (taken, discard) = match announced > most as u64 {
+        true => (MAX_DISCARDED, true),
+        false => (most, false),
     };
-    let late = || {
-        Refusal::new(
-            Code::RequestTimeout,
-            format!("The body must arrive within {}.", control.settings.body_timeout),
-        )
-    };
-    tokio::time::timeout(bound, reading).await.unwrap_or_else(|_| Err(late()))
+    let reception = Reception { most: taken, announced: usize::try_from(announced).unwrap_or(usize::MAX) };
+    let received = receive(&line, &control.manners, body, reception).await;
+    match received {
+        Ok(body) if !discard => Ok(body),
+        Ok(_) => Err(too_large().into()),
+        Err(error) => Err(error.problem(too_large).into()),
+    }
 }
 
 /// Reads a document. Members that stand twice are faults everywhere, also where the last would silently win.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use truc_contract::openapi::REQUEST_ID_HEADER;
-use truc_model::{Code, RequestId};
+use truc_listen::Fault;
+use truc_model::{Code, Problem, RequestId};
 
 use crate::refusal::Refusal;
 use crate::server::Control;
@@ -37,6 +39,13 @@ pub(crate) async fn wrap(State(control): State<Arc<Control>>, request: Request, 
         }
     };
     finish(response, id)
+}
+
+/// The answer to a request that is not looked into.
+pub(crate) fn faulty(control: &Control, head: &Parts, fault: Fault) -> Response {
+    let id = request_id(control, &head.headers);
+    tracing::info!(request.id = %id, %fault, "admin request refused");
+    finish(Refusal::from(Problem::from(fault)).into_response(), id)
 }
 
 /// Runs a request and logs what became of it: who asked for what is told by names only.

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
+use truc_listen::Line;
 use truc_model::Code;
 
 use crate::refusal::Refusal;
@@ -30,6 +31,9 @@ pub(crate) async fn require(
     };
     if !control.parts.admin_key.verify(key) {
         return Err(Refusal::new(Code::WrongKey, "Send the admin key this host was started with."));
+    }
+    if let Some(line) = request.extensions().get::<Arc<Line>>() {
+        line.trust();
     }
     Ok(next.run(request).await)
 }

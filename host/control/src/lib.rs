@@ -1,7 +1,7 @@
 //! The admin API: how operators publish contracts and connectors, put services to work, and say who may call what.
 //!
 //! ```text
-//! server     connections: how many, how long a head may take, graceful end
+//! server     the parts, the router, and how serving ends; connections are the business of `truc-listen`
 //! envelope   request id, a task for each request, the audit line, problems as documents
 //! key        the admin key, on everything below /admin
 //! body       bodies read within bounds; JSON whose faults are told with their place
@@ -34,4 +34,4 @@ mod server;
 mod services;
 
 pub use openapi::document as openapi_document;
-pub use server::{Control, ControlSettings, Parts};
+pub use server::{Control, Parts, manners};

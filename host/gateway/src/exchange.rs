@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use truc_contract::Operation;
 use truc_fleet::{NoPlace, Permit, Revision, RouteMatch, Snapshot};
 use truc_identity::{AuthError, Caller};
 use truc_ledger::{Intent, KeyedRequest};
+use truc_listen::{Arrival, Line, Reception, check_media_type, receive};
 use truc_model::{Code, Millis, Problem, RequestId};
 use truc_sandbox::{Arguments, CallError, CallerInfo, Input, Prepared};
 
@@ -28,21 +29,33 @@ use crate::record::{End, Record};
 use crate::server::{Gateway, Recording};
 
 /// Serves one request.
-pub(crate) async fn serve(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, arrival: Arrival, line: &Line) -> Answer {
     let received_at = gateway.clock.now();
-    let id = head::request_id(request.headers(), received_at);
-    let trace = head::trace(request.headers(), id);
-    let mut answer = match request.uri().path() {
-        "/healthz" => plain(StatusCode::OK, "ok\n"),
-        "/readyz" => ready(gateway),
-        _ => {
-            if let Some(page) = pages::page(gateway, &request) {
-                page.await
-            } else if let Some(document) = documents::public(gateway, &request, id) {
-                document
-            } else {
-                exchange(gateway, request, id, received_at).await
+    let headers = match &arrival {
+        Arrival::Sound(request) => request.headers(),
+        Arrival::Faulty(head, _) => &head.headers,
+    };
+    let id = head::request_id(headers, received_at);
+    let trace = head::trace(headers, id);
+    let mut answer = match arrival {
+        Arrival::Sound(request) => match request.uri().path() {
+            "/healthz" => plain(StatusCode::OK, "ok\n"),
+            "/readyz" => ready(gateway),
+            _ => {
+                if let Some(page) = pages::page(gateway, &request) {
+                    page.await
+                } else if let Some(document) = documents::public(gateway, &request, id) {
+                    document
+                } else {
+                    let record = Record::begin(gateway.clone(), id, received_at);
+                    exchange(gateway, line, request, record).await
+                }
             }
+        },
+        Arrival::Faulty(_, fault) => {
+            let record = Record::begin(gateway.clone(), id, received_at);
+            let refused = Err(Problem::from(fault).into());
+            conclude(gateway, record, Outcome::of(refused, id)).await
         }
     };
     answer::mark(&mut answer, id);
@@ -69,12 +82,12 @@ fn ready(gateway: &Gateway) -> Answer {
 /// An exchange: whatever comes of it is recorded before it is answered.
 async fn exchange(
     gateway: &Arc<Gateway>,
+    line: &Line,
     request: Request<Incoming>,
-    id: RequestId,
-    received_at: truc_model::Timestamp,
+    mut record: Record,
 ) -> Answer {
-    let mut record = Record::begin(gateway.clone(), id, received_at);
-    let result = match arrive(gateway, request, &mut record).await {
+    let id = record.exchange.id;
+    let result = match arrive(gateway, line, request, &mut record).await {
         Ok(Arrived::Call(call)) => call.run(gateway, &mut record).await,
         Ok(Arrived::Keyed(call, key)) => return keyed::run(gateway, call, key, record).await,
         Ok(Arrived::Answered(answer)) => Ok(answer),
@@ -177,13 +190,13 @@ impl Refusal {
 /// Everything from the head to the moment when the connector could be called.
 async fn arrive(
     gateway: &Gateway,
+    line: &Line,
     request: Request<Incoming>,
     record: &mut Record,
 ) -> Result<Arrived, Refusal> {
     let (head, body) = request.into_parts();
     head::check_size(&head.headers)?;
     let path = head.uri.path();
-    head::check_path(path)?;
     if gateway.stopping.is_cancelled() {
         return Err(shutting_down().into());
     }
@@ -191,6 +204,7 @@ async fn arrive(
 
     let api_key = head::key(&head.headers)?;
     let caller = authenticate(&snapshot, api_key)?.clone();
+    line.trust();
     record.exchange.agency = Some(caller.agency.clone());
     record.exchange.account = Some(caller.account.clone());
     record.exchange.purpose = head::purpose(&head.headers)?;
@@ -237,7 +251,8 @@ async fn arrive(
     authorise(&caller, revision, operation, record)?;
 
     let limits = revision.environment.limits;
-    let body = read_body(gateway, operation, &head.headers, body, limits.request_bytes.as_usize()).await?;
+    let most = limits.request_bytes.as_usize();
+    let body = read_body(gateway, line, operation, &head.headers, body, most).await?;
     record.exchange.request_bytes = body.len() as u64;
     let arguments = Arguments { path: &parameters, query: head.uri.query(), body: &body };
     if let (Some(lifetime), Some(_)) = (operation.cache, &operation.ok) {
@@ -432,10 +447,11 @@ fn authorise(
 
 async fn read_body(
     gateway: &Gateway,
+    line: &Line,
     operation: &Operation,
     headers: &HeaderMap,
     body: Incoming,
-    limit: usize,
+    most: usize,
 ) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -443,71 +459,16 @@ async fn read_body(
     if !operation.takes_body() {
         return Err(Problem::new(Code::MalformedRequest, "The operation takes no body."));
     }
-    check_media_type(headers)?;
-    let too_large = || Problem::new(Code::BodyTooLarge, format!("At most {limit} bytes are taken."));
+    check_media_type(headers, "application/json")?;
+    let too_large = || Problem::new(Code::BodyTooLarge, format!("At most {most} bytes are taken."));
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
+    if announced.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let wait = gateway.settings.body_timeout;
-    let collect = collect(body, limit, announced.unwrap_or_default());
-    match tokio::time::timeout(wait.as_duration(), collect).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(Uncollected::TooLarge)) => Err(too_large()),
-        Ok(Err(Uncollected::Broken)) => {
-            Err(Problem::new(Code::MalformedRequest, "The body ended early or is framed wrongly."))
-        }
-        Err(_) => Err(slow_body(wait)),
-    }
-}
-
-fn slow_body(wait: Millis) -> Problem {
-    Problem::new(Code::RequestTimeout, format!("The whole body must arrive within {wait}."))
-}
-
-enum Uncollected {
-    TooLarge,
-    Broken,
-}
-
-async fn collect(mut body: Incoming, limit: usize, announced: usize) -> Result<Bytes, Uncollected> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Uncollected::Broken)?.into_data() else { continue };
-        let so_far = first.as_ref().map_or(rest.len(), Bytes::len);
-        if so_far + data.len() > limit {
-            return Err(Uncollected::TooLarge);
-        }
-        match first.take() {
-            None if rest.is_empty() => first = Some(data),
-            None => rest.extend_from_slice(&data),
-            Some(start) => {
-                rest.reserve(announced.max(start.len() + data.len()));
-                rest.extend_from_slice(&start);
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let refuse = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return refuse("Compressed bodies are not taken: send it without `Content-Encoding`.");
-    }
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        refuse("Send JSON with `Content-Type: application/json`.")
-    }
+    let reception = Reception { most, announced: announced.unwrap_or_default() };
+    let received = receive(line, &gateway.settings.manners, body, reception).await;
+    received.map_err(|error| error.problem(too_large))
 }

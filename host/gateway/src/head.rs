@@ -94,37 +94,6 @@ pub(crate) fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What makes a path ambiguous: another server might read it as another path.
-pub(crate) fn check_path(path: &str) -> Result<(), Problem> {
-    let refuse = |what: &str| Err(Problem::new(Code::MalformedRequest, format!("The path holds {what}.")));
-    let mut rest = path.bytes();
-    let mut previous = 0;
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'/' if previous == b'/' => return refuse("an empty segment"),
-            b'\\' => return refuse("a backslash"),
-            b'%' => {
-                let hex = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-                match (hex(rest.next()), hex(rest.next())) {
-                    (Some(high), Some(low)) => match high * 16 + low {
-                        0x2f | 0x5c => return refuse("an encoded slash"),
-                        0x2e => return refuse("an encoded dot"),
-                        0..0x20 | 0x7f => return refuse("an encoded control character"),
-                        _ => {}
-                    },
-                    _ => return refuse("a `%` that is not followed by two hexadecimal digits"),
-                }
-            }
-            _ => {}
-        }
-        previous = byte;
-    }
-    if path.split('/').any(|segment| segment == "." || segment == "..") {
-        return refuse("a dot segment");
-    }
-    Ok(())
-}
-
 /// A path below `/api/`, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ApiPath<'p> {
@@ -256,19 +225,6 @@ mod tests {
         assert_eq!(path("/api/land/v01/a").and_then(|path| path.major), None);
         assert_eq!(path("/api/land/v+1/a").and_then(|path| path.major), None);
         assert_eq!(path("/other"), None);
-    }
-
-    #[test]
-    fn ambiguous_paths_are_refused() {
-        for good in ["/api/land/v1/a", "/api/land/v1/%C4%91", "/a/b.c"] {
-            assert!(check_path(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "/a//b", "/a/../b", "/a/./b", "/a/..", "/a%2fb", "/a%2Fb", "/%2e%2e/", "/a%5cb", "/a\\b",
-            "/a%00", "/a%zz", "/a%",
-        ] {
-            assert!(check_path(bad).is_err(), "{bad}");
-        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The data plane: HTTP in, operation out.
 //!
 //! ```text
-//! server       connections: how many, how long a head may take, graceful end (patience: slow readers)
-//! head         request id, trace, path in normal form, keys
+//! server       the parts, and how serving ends; connections are the business of `truc-listen`
+//! head         request id, trace, keys
 //! exchange     one request: who? may they? → body → intent → call → outcome → answer
 //! keyed        the same with an idempotency key: … → claim → intent → call → completion → outcome → answer
 //! kept         the same for answers that may be used for a while
@@ -26,9 +26,8 @@ mod kept;
 mod keyed;
 mod meters;
 mod pages;
-mod patience;
 mod record;
 mod server;
 
 pub use pages::{PageFuture, Pages};
-pub use server::{Drained, Gateway, GatewaySettings, Recording};
+pub use server::{Gateway, GatewaySettings, Recording};

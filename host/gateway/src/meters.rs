@@ -1,10 +1,9 @@
 //! What is counted of the data plane beyond the operations themselves.
 
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use truc_fleet::{BUSY, DURATION, QUEUED, REQUESTS, WAITING};
 
 const REFUSED: &str = "truc_refused_total";
-const CONNECTIONS: &str = "truc_connections";
 const UNRECORDED: &str = "truc_unrecorded_total";
 const REUSED: &str = "truc_reused_total";
 
@@ -18,8 +17,6 @@ pub(crate) struct Meters {
     pub(crate) replayed: Counter,
     /// Answers that last, given again from memory.
     pub(crate) kept: Counter,
-    /// Open connections.
-    pub(crate) connections: Gauge,
 }
 
 impl Meters {
@@ -32,13 +29,11 @@ impl Meters {
         describe_counter!(QUEUED, "Calls that waited for a place, by service.");
         describe_gauge!(WAITING, "Calls that wait for a place, by service.");
         describe_counter!(BUSY, "Calls that found no place, by service and reason.");
-        describe_gauge!(CONNECTIONS, "Open connections of the data plane.");
         Self {
             refused: counter!(REFUSED),
             unrecorded: counter!(UNRECORDED),
             replayed: counter!(REUSED, "reason" => "idempotency-key"),
             kept: counter!(REUSED, "reason" => "cache"),
-            connections: gauge!(CONNECTIONS),
         }
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::Full;
 use serde_json::json;
 use truc_gateway::GatewaySettings;
 use truc_identity::State;
+use truc_listen::Manners;
 use truc_model::{Bytes as Size, Code};
 use truc_store::Options;
 
@@ -160,7 +161,8 @@ async fn bodies_are_checked_before_the_connector_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_and_slow_senders_are_bounded() {
     let settings =
-        GatewaySettings { header_timeout: SHORT, body_timeout: SHORT, ..GatewaySettings::default() };
+        Manners { header_timeout: SHORT, body_timeout: SHORT, ..Manners::default() };
+    let settings = GatewaySettings { manners: settings, ..GatewaySettings::default() };
     let host = Host::start_with(settings, Options::default(), json!({})).await;
     let large = host
         .request("GET", ITEM)

@@ -249,7 +249,8 @@ async fn a_change_whose_caller_leaves_has_an_unknown_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_outlast_the_drain_are_cut_and_recorded() {
-    let settings = truc_gateway::GatewaySettings { drain: common::SHORT, ..Default::default() };
+    let manners = truc_listen::Manners { drain: common::SHORT, ..Default::default() };
+    let settings = truc_gateway::GatewaySettings { manners, ..Default::default() };
     let host = Host::start_with(
         settings,
         truc_store::Options::default(),

@@ -59,12 +59,17 @@ pub(crate) struct Api {
     /// Connections at once.
     #[serde(default = "default_connections")]
     pub(crate) max_connections: Within<1, 1_000_000>,
+    /// Connections at once from one address; by default as many as there may be in all.
+    pub(crate) max_connections_per_address: Option<Within<1, 1_000_000>>,
     /// From a connection's opening, or from the last answer, to the end of the next head.
     #[serde(default = "default_header_timeout")]
     pub(crate) header_timeout: Millis,
     /// From a head to the end of its body.
     #[serde(default = "default_body_timeout")]
     pub(crate) body_timeout: Millis,
+    /// How many bytes of a body must come, and of an answer must be taken, in a second.
+    #[serde(default = "default_min_rate")]
+    pub(crate) min_rate: Bytes,
     /// From the wish to stop to the moment when calls under way are cut.
     #[serde(default = "default_drain")]
     pub(crate) drain: Millis,
@@ -186,6 +191,10 @@ fn default_header_timeout() -> Millis {
 
 fn default_body_timeout() -> Millis {
     Millis(30_000)
+}
+
+fn default_min_rate() -> Bytes {
+    Bytes(1 << 10)
 }
 
 fn default_drain() -> Millis {

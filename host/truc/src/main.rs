@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod descriptors;
 mod failure;
 mod logging;
 mod output;

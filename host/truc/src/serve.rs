@@ -2,6 +2,7 @@
 //! stop, and then it ends in order.
 
 use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use truc_control::{Control, ControlSettings};
+use truc_control::Control;
 use truc_egress::{KeySource, SystemResolver, VaultKeys};
 use truc_fleet::{Components, DURATION, Fleet, FleetError};
 use truc_gateway::{Gateway, GatewaySettings, Pages, Recording};
 use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
+use truc_listen::Manners;
 use truc_model::{Clock, Secret, SystemClock};
 use truc_portal::Portal;
 use truc_sandbox::{Artifacts, CompileLimits, Compiler, ENGINE, EngineSettings, Sandbox};
@@ -27,6 +29,7 @@ use truc_store::{Options as StoreOptions, Store, StoreError};
 
 use crate::commands::compile_component;
 use crate::config::{Config, Record};
+use crate::descriptors;
 use crate::failure::{Exit, Failure};
 use crate::logging;
 use crate::output::Output;
@@ -40,6 +43,9 @@ pub(crate) const VAULT_KEY: &str = "TRUC_VAULT_KEY";
 
 /// How often the meters' store is tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Connections that may wait to be taken; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 
 /// How long work that blocks may still take when everything else has ended.
 const LAST_WORK: Duration = Duration::from_secs(2);
@@ -82,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<Output, Failure> {
     let served = runtime.block_on(async {
         let signals = StopSignals::listen()?;
         let host = Host::build(&config).await?;
-        let ports = Ports::bind(&config).await?;
+        let ports = Ports::bind(&config)?;
         ports.announce()?;
         host.serve(ports, signals).await;
         Ok(())
@@ -107,6 +113,7 @@ impl Host {
         config.vault.key_file.iter().for_each(|file| warn_of_readers("the vault's keys", file));
         let data = Folders::open(config)?;
         let meters = meters()?;
+        let runtime = tokio::runtime::Handle::current();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let stopping = CancellationToken::new();
 
@@ -136,11 +143,11 @@ impl Host {
             store: store.clone(),
             admin_key,
             clock,
-            meters: Box::new(move || meters.render()),
+            meters: Box::new(move || format!("{}{}", meters.render(), tasks(&runtime))),
             stopping: stopping.clone(),
         };
-        let control =
-            Control::new(parts, ControlSettings { drain: config.api.drain, ..ControlSettings::default() });
+        let manners = Manners { drain: config.api.drain, ..truc_control::manners() };
+        let control = Control::new(parts, manners);
         Ok(Self { store, ledger, gateway, control, stopping })
     }
 
@@ -169,16 +176,16 @@ impl Host {
 }
 
 impl Ports {
-    async fn bind(config: &Config) -> Result<Self, Failure> {
-        let bind = async |table: &str, address| {
-            TcpListener::bind(address).await.map_err(|error| {
+    fn bind(config: &Config) -> Result<Self, Failure> {
+        let bind = |table: &str, address| {
+            listen(address).map_err(|error| {
                 let reason = format!("[{table}] cannot listen on {address}: {error}");
                 Failure::new(Exit::Listen, reason)
             })
         };
         Ok(Self {
-            api: bind("api", config.api.listen).await?,
-            admin: bind("admin", config.admin.listen).await?,
+            api: bind("api", config.api.listen)?,
+            admin: bind("admin", config.admin.listen)?,
         })
     }
 
@@ -194,6 +201,14 @@ impl Ports {
             .and_then(|()| out.flush())
             .map_err(internal)
     }
+}
+
+/// Listens, with room for many connections that have not been taken yet.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl StopSignals {
@@ -333,14 +348,27 @@ fn gateway_settings(config: &Config) -> GatewaySettings {
             Recording::None
         }
     };
-    GatewaySettings {
-        max_connections: config.api.max_connections.get() as usize,
-        header_timeout: config.api.header_timeout,
-        body_timeout: config.api.body_timeout,
-        drain: config.api.drain,
-        recording,
-        idempotency_retention: config.api.idempotency_retention.0,
+    GatewaySettings { manners: manners(config), recording, idempotency_retention: config.api.idempotency_retention.0 }
+}
+
+/// How agencies' connections are treated.
+fn manners(config: &Config) -> Manners {
+    let api = &config.api;
+    Manners {
+        max_connections: descriptors::for_connections(api.max_connections.get() as usize),
+        max_of_address: api.max_connections_per_address.map(|most| most.get() as usize),
+        header_timeout: api.header_timeout,
+        body_timeout: api.body_timeout,
+        min_rate: api.min_rate,
+        drain: api.drain,
+        ..Manners::default()
     }
+}
+
+/// How many tasks there are, as Prometheus reads it: one that is not left shows here.
+fn tasks(runtime: &tokio::runtime::Handle) -> String {
+    let alive = runtime.metrics().num_alive_tasks();
+    format!("# HELP truc_tasks Tasks of the runtime that have not ended.\n# TYPE truc_tasks gauge\ntruc_tasks {alive}\n\n")
 }
 
 /// Starts counting. Whoever builds meters does so afterwards.

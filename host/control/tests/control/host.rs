@@ -16,11 +16,12 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use truc_control::{Control, ControlSettings, Parts};
+use truc_control::{Control, Parts, manners};
 use truc_egress::{KeySource, SystemResolver, VaultKeys};
 use truc_fleet::{Components, Fleet};
 use truc_identity::{AdminKey, Identity};
 use truc_ledger::Ledger;
+use truc_listen::Manners;
 use truc_model::{Clock, Secret, SystemClock};
 use truc_sandbox::{Artifacts, Compiler, EngineSettings, Sandbox};
 use truc_store::Store;
@@ -84,10 +85,10 @@ impl Answer {
 
 impl Host {
     pub(crate) async fn start() -> Self {
-        Self::start_with(ControlSettings::default()).await
+        Self::start_with(manners()).await
     }
 
-    pub(crate) async fn start_with(settings: ControlSettings) -> Self {
+    pub(crate) async fn start_with(manners: Manners) -> Self {
         crate::log::keep();
         let folder = TempDir::new().unwrap();
         let inner = |name: &str| {
@@ -128,7 +129,7 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(Control::new(parts, settings).serve(listener, stop.clone()));
+        let served = tokio::spawn(Control::new(parts, manners).serve(listener, stop.clone()));
         Self { address, fleet, ledger, store, stopping, stop, served, folder }
     }
 

@@ -5,7 +5,8 @@ use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use truc_control::ControlSettings;
+use truc_control::manners;
+use truc_listen::Manners;
 use truc_model::Millis;
 
 use crate::host::{Answer, Host, KEY};
@@ -78,7 +79,7 @@ async fn bodies_are_bounded_and_read_strictly() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let host = Host::start_with(ControlSettings { body_timeout: Millis(50), ..Default::default() }).await;
+    let host = Host::start_with(Manners { body_timeout: Millis(50), ..manners() }).await;
     let mut stream = TcpStream::connect(host.address).await.unwrap();
     let head = format!(
         "POST /admin/agencies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
@@ -92,7 +93,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_connection_that_asks_for_nothing_is_closed() {
-    let settings = ControlSettings { max_connections: 1, header_timeout: Millis(500), ..Default::default() };
+    let settings = Manners { max_connections: 1, header_timeout: Millis(500), ..manners() };
     let host = Host::start_with(settings).await;
     // The only place is taken by one that says nothing, then by one that has its answer and asks no more.
     let mut silent = TcpStream::connect(host.address).await.unwrap();
@@ -119,4 +120,93 @@ async fn every_answer_has_an_identifier_and_is_kept_nowhere() {
     };
     assert_eq!(with(given).await, given);
     assert_ne!(with("a\"b").await, "a\"b");
+}
+
+/// Sends bytes as they are and reads to the end of the connection.
+async fn raw(host: &Host, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(host.address).await.unwrap();
+    // A server that refuses early may have closed its side by now.
+    let _ = stream.write_all(bytes.as_bytes()).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(30), stream.read_to_end(&mut answer));
+    let _ = read.await.expect("within the bound of a test");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_leads_anywhere_else() {
+    let host = Host::start().await;
+    let dots = ["..", "%2e%2e", ".%2e", "%252e%252e", "..;", "%c0%ae%c0%ae", "..%00", "."];
+    let slashes = ["/", "%2f", "%5c", "\\", "//", "%252f", "%c0%af"];
+    let inside = dots.iter().flat_map(|dots| {
+        slashes.iter().map(move |slash| format!("/healthz{slash}{dots}{slash}admin{slash}agencies"))
+    });
+    let others = ["http://x/admin/agencies", "//admin/agencies", "/admin//agencies", "/admin/./agencies", "/admin/agencies#"];
+    for target in inside.chain(others.map(str::to_owned)) {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n");
+        let answer = raw(&host, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
+        assert!(answer.contains("\"code\":\"malformed-request\""), "{target}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_two_framings_is_refused_and_nothing_after_it_is_read() {
+    let host = Host::start().await;
+    let smuggled = format!(
+        "POST /admin/agencies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
+         content-length: 25\r\n\r\n{{\"code\":\"H56\",\"name\":\"a\"}}"
+    );
+    for fields in [
+        "content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "host: y\r\n\r\n",
+        "x: y\nz: z\r\n\r\n",
+        "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let request = format!("POST /healthz HTTP/1.1\r\nhost: x\r\n{fields}{smuggled}");
+        let answer = raw(&host, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{fields:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{fields:?}: {answer}");
+    }
+    let preface = raw(&host, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+    assert!(preface.is_empty() || preface.starts_with("HTTP/1.1 400 "), "{preface}");
+    assert_eq!(host.get("/admin/agencies").await.with(200)["agencies"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn compressed_bodies_and_other_character_sets_are_refused() {
+    let host = Host::start().await;
+    for (name, value) in
+        [("content-encoding", "gzip"), ("content-encoding", "identity, br"), ("x-nothing", "gzip")]
+    {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/admin/agencies")
+            .header("host", "x")
+            .header(AUTHORIZATION, format!("Bearer {KEY}"))
+            .header("content-type", "application/json")
+            .header(name, value);
+        let body = r#"{"code":"H56","name":"a"}"#;
+        let answer = host.send(request.body(Full::new(body.into())).unwrap()).await;
+        match name {
+            "content-encoding" => drop(answer.problem(415, "unsupported-media-type")),
+            _ => drop(answer.with(201)),
+        }
+    }
+    let answer = host.ask(Method::POST, "/admin/agencies", "application/json; charset=utf-16", "{}").await;
+    answer.problem(415, "unsupported-media-type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_get_in_however_many_others_say_nothing() {
+    let host = Host::start_with(Manners { max_connections: 16, ..manners() }).await;
+    let mut crowd = Vec::new();
+    for _ in 0..5 {
+        for _ in 0..40 {
+            crowd.push(TcpStream::connect(host.address).await.unwrap());
+        }
+        host.get("/admin/agencies").await.with(200);
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Host {
     pub(crate) key: String,
     pub(crate) shelf: Shelf,
     pub(crate) stop: CancellationToken,
-    pub(crate) served: tokio::task::JoinHandle<truc_gateway::Drained>,
+    pub(crate) served: tokio::task::JoinHandle<truc_listen::Drained>,
     folder: tempfile::TempDir,
 }
 
