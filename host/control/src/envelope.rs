@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use truc_contract::openapi::REQUEST_ID_HEADER;
@@ -44,8 +44,10 @@ pub(crate) async fn wrap(State(control): State<Arc<Control>>, request: Request, 
 /// The answer to a request that is not looked into.
 pub(crate) fn faulty(control: &Control, head: &Parts, fault: Fault) -> Response {
     let id = request_id(control, &head.headers);
-    tracing::info!(request.id = %id, %fault, "admin request refused");
-    finish(Refusal::from(Problem::from(fault)).into_response(), id)
+    let refusal = Refusal::from(Problem::from(fault));
+    let (status, problem) = (refusal.0.status, &*refusal.0.code);
+    tracing::info!(request.id = %id, method = %head.method, path = ?shown(&head.uri), status, problem, "admin request");
+    finish(refusal.into_response(), id)
 }
 
 /// Runs a request and logs what became of it: who asked for what is told by names only.
@@ -53,8 +55,7 @@ async fn audited(control: Arc<Control>, id: RequestId, request: Request, next: N
     let began = control.parts.clock.now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    // A path is the caller's text: quoted in the log, and no longer than names can make it.
-    let path: String = request.uri().path().chars().take(300).collect();
+    let path = shown(request.uri());
     let response = next.run(request).await;
 
     let duration = control.parts.clock.now().as_micros().saturating_sub(began.as_micros());
@@ -70,6 +71,11 @@ async fn audited(control: Arc<Control>, id: RequestId, request: Request, next: N
         }
     }
     response
+}
+
+/// A path is the caller's text: quoted in the log, and no longer than names can make it.
+fn shown(uri: &Uri) -> String {
+    uri.path().chars().take(300).collect()
 }
 
 /// The request's identifier: the caller's, where it sent a UUID, else a new one.

@@ -46,7 +46,8 @@ async fn the_log_tells_what_was_done_and_no_secret() {
     host.post("/admin/agencies", &json!({ "code": "G22", "name": "x" })).await.with(201);
     let issued =
         host.post("/admin/agencies/G22/accounts", &json!({ "name": "one-stop-shop" })).await.with(201);
-    host.get("/admin/agencies/G22%0a%7b%22forged%22%3a1%7d").await.problem(422, "invalid-request");
+    host.get("/admin/agencies/G22%7b%22forged%22%3a1%7d").await.problem(422, "invalid-request");
+    host.get("/admin/agencies/G22%0a%7b%22forged%22%3a1%7d").await.problem(400, "malformed-request");
 
     let written = String::from_utf8(WRITTEN.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -56,10 +57,11 @@ async fn the_log_tells_what_was_done_and_no_secret() {
     };
     assert_eq!((of("agency entered").len(), of("account made").len()), (1, 1), "{written}");
     let requests = of("admin request");
-    let [made, forged] = requests.as_slice() else { panic!("{requests:?}") };
+    let [made, forged, malformed] = requests.as_slice() else { panic!("{requests:?}") };
     assert_eq!((&made["method"], &made["status"]), (&json!("POST"), &json!(201)));
     assert_eq!((&forged["status"], &forged["problem"]), (&json!(422), &json!("invalid-request")));
     assert_eq!(forged["route"], "/admin/agencies/{code}");
+    assert_eq!((&malformed["status"], &malformed["problem"]), (&json!(400), &json!("malformed-request")));
 
     let key = issued["key"].as_str().unwrap();
     assert!(!written.contains(KEY) && !written.contains(&key[key.len() - 43..]));
