@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// As few attacks as the test suite makes.
     #[arg(long)]
     reduced: bool,
+    /// Attack the programs as they were built last.
+    #[arg(long)]
+    built: bool,
 }
 
 /// The sides from which a host is attacked.
@@ -104,18 +107,30 @@ impl Suite {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let size = if options.reduced { Size::Reduced } else { Size::Full };
     let suites = if options.only.is_empty() { Suite::value_variants() } else { &options.only };
-    progress(attack(workspace, suites, size, Features::Own)?);
+    let build = if options.built { Build::Last } else { Build::New(Features::Own) };
+    progress(attack(workspace, suites, size, build)?);
     Ok(())
 }
 
 /// The attacks of the test suite; gives what they came to.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
-    attack(workspace, Suite::value_variants(), Size::Reduced, Features::OfTests)
+    attack(workspace, Suite::value_variants(), Size::Reduced, Build::New(Features::OfTests))
 }
 
-fn attack(workspace: &Workspace, suites: &[Suite], size: Size, features: Features) -> Result<String> {
+/// Which programs are attacked.
+enum Build {
+    /// Those that are built now, with these features.
+    New(Features),
+    /// Those that were built last.
+    Last,
+}
+
+fn attack(workspace: &Workspace, suites: &[Suite], size: Size, build: Build) -> Result<String> {
     let _alone = workspace.alone("attack")?;
-    let truc = build(workspace, size, features)?;
+    let truc = match build {
+        Build::New(features) => self::build(workspace, size, features)?,
+        Build::Last => workspace.program(size.of("release", "debug"), "truc"),
+    };
     let mut findings = Vec::new();
     for suite in suites {
         let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::chaos::{Fault, Proxy, Upstream};
 use super::finding::Finding;
 use super::measure::Held;
-use super::stage::{self, Service, Stage};
+use super::stage::{Service, Stage};
 use super::{Setting, Size};
 use crate::workspace::progress;
 use attackers::{Attack, Target};
@@ -28,7 +28,6 @@ const DESCRIPTORS: u64 = 16 << 10;
 const GROWTH: f64 = 200.0;
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    stage::build(setting)?;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let current = Some(maximum.unwrap_or(u64::MAX).min(DESCRIPTORS));
     setrlimit(Resource::Nofile, Rlimit { current, maximum })?;

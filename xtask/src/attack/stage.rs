@@ -10,7 +10,6 @@ use tokio::net::TcpStream;
 use truc_contract::openapi::PURPOSE_HEADER;
 
 use super::Setting;
-use crate::connectors;
 use crate::host::{Host, Ports, Recording};
 use crate::http::Client;
 
@@ -103,12 +102,6 @@ impl Stage {
             }
         }
     }
-}
-
-/// Builds the connector that is served.
-pub(crate) fn build(setting: &Setting<'_>) -> Result<()> {
-    let only = vec!["trial".to_owned()];
-    connectors::build(setting.workspace, &connectors::Options { only }).map(drop)
 }
 
 /// The sockets of a process, as its descriptors tell.

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::chaos::{Fault, Proxy, Upstream, text};
 use super::finding::Finding;
 use super::measure::Latencies;
-use super::stage::{self, Service, Stage, sockets};
+use super::stage::{Service, Stage, sockets};
 use super::{Setting, Size};
 use crate::http::{Body, Client};
 use crate::workspace::progress;
@@ -38,7 +38,6 @@ struct Outcome {
 }
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    stage::build(setting)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(setting))
 }
 
