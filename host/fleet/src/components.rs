@@ -22,15 +22,14 @@ impl Components {
     /// What the operating system says; the folder is then as before.
     pub fn keep(&self, digest: &Digest, bytes: &[u8]) -> std::io::Result<()> {
         let name = file_name(digest);
-        if self.read(digest).is_ok() {
-            return Ok(());
+        if self.read(digest).is_err() {
+            let temporary = format!("{name}.new");
+            let mut file = self.0.create(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            self.0.rename(&temporary, &self.0, &name)?;
         }
-        let temporary = format!("{name}.new");
-        let mut file = self.0.create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        self.0.rename(&temporary, &self.0, &name)?;
-        // The name is durable only once the folder is.
+        // The name is durable only once the folder is; whoever gave a file its name may have been ended before that.
         self.0.open(".")?.sync_all()
     }
 

@@ -167,16 +167,8 @@ impl Artifacts {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(header);
         context.update(&code.0);
-        let temporary = format!("{name}.new");
-        let kept = self.dir.create(&temporary).and_then(|mut file| {
-            file.write_all(context.sign().as_ref())?;
-            file.write_all(header)?;
-            file.write_all(&code.0)?;
-            file.sync_all()?;
-            self.dir.rename(&temporary, &self.dir, name)
-        });
+        let kept = write_whole(&self.dir, name, &[context.sign().as_ref(), header, &code.0]);
         if let Err(error) = kept {
-            let _ = self.dir.remove_file(&temporary);
             tracing::warn!(artifact = name, %error, "compiled artifact was not kept");
         }
     }
@@ -185,15 +177,28 @@ impl Artifacts {
 fn make_key(dir: &Dir) -> Result<Vec<u8>, ArtifactError> {
     let mut secret = vec![0; KEY_BYTES];
     SystemRandom::new().fill(&mut secret).map_err(|_| ArtifactError::Random)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    dir.open_with(KEY_FILE, &options)
-        .and_then(|mut file| {
-            file.write_all(&secret)?;
-            file.sync_all()
-        })
+    write_whole(dir, KEY_FILE, &[&secret])
         .map_err(|cause| ArtifactError::Io { action: "writing the key", cause })?;
     Ok(secret)
+}
+
+/// Writes a file for its owner's eyes that is there whole or not at all, whenever the process or the machine ends, and
+/// that is durable when this returns.
+fn write_whole(dir: &Dir, name: &str, pieces: &[&[u8]]) -> std::io::Result<()> {
+    let temporary = format!("{name}.new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = dir.open_with(&temporary, &options).and_then(|mut file| {
+        pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+        file.sync_all()?;
+        dir.rename(&temporary, dir, name)
+    });
+    if written.is_err() {
+        let _ = dir.remove_file(&temporary);
+    }
+    written?;
+    // The name is durable only once the folder is.
+    dir.open(".")?.sync_all()
 }
 
 /// Removes files that a host left half-written, and those with names of before.

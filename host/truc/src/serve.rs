@@ -244,14 +244,29 @@ impl Folders {
             };
             made.map_err(|error| unusable(&data_dir.join(name), error))
         };
-        Ok(Self { components: inner("components")?, artifacts: inner("artifacts")? })
+        let (components, artifacts) = (inner("components")?, inner("artifacts")?);
+        // What is kept in folders is durable only if their names are.
+        sync(data_dir)?;
+        Ok(Self { components, artifacts })
     }
 }
 
-/// Makes a folder that only its owner can enter, where there is none.
+/// Makes a folder that only its owner can enter, where there is none, and makes its name durable.
 fn make_private(path: &Path) -> Result<(), Failure> {
+    let whole = std::path::absolute(path).map_err(|error| unusable(path, error))?;
+    let missing = whole.ancestors().take_while(|folder| !folder.exists()).count();
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| unusable(path, error))
+    made.map_err(|error| unusable(path, error))?;
+    // The folder itself also where it was there: who made it may have been ended before this.
+    whole.ancestors().skip(1).take(missing.max(1)).try_for_each(sync)
+}
+
+/// Makes the names in a folder durable. Of a folder that may be entered and not read, that is left to the system.
+fn sync(folder: &Path) -> Result<(), Failure> {
+    match std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(unusable(folder, error)),
+        _ => Ok(()),
+    }
 }
 
 fn unusable(path: &Path, error: std::io::Error) -> Failure {
