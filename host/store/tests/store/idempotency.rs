@@ -1,5 +1,7 @@
 //! Idempotency keys: claimed once, completed by who holds them, gone when they expire.
 
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use truc_model::{Bytes, Digest, RequestId};
 use truc_store::idempotency::{AnswerRow, Claim, Claimed, KeyRow, KeyState};
 use truc_store::testing::{Kind, TestDatabase};
@@ -117,6 +119,25 @@ on_both! {
             assert_eq!(holders, 1);
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_under_way_is_found_without_looking_at_every_key() {
+    let database = TestDatabase::new(Kind::Sqlite).await.unwrap();
+    database.open().await.unwrap().close().await;
+    let path = database.address.strip_prefix("sqlite://").unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let mut plan = async |statement: &'static str| -> String {
+        let rows: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(statement).fetch_all(&mut connection).await.unwrap();
+        rows.into_iter().map(|(.., detail)| detail).collect()
+    };
+    let interrupt =
+        "EXPLAIN QUERY PLAN UPDATE idempotency_keys SET state = 'unknown' WHERE state = 'running'";
+    let found = plan(interrupt).await;
+    assert!(found.contains("INDEX idempotency_keys_running"), "{found}");
+    let other = plan("EXPLAIN QUERY PLAN SELECT key FROM idempotency_keys WHERE state = 'unknown'").await;
+    assert!(!other.contains("idempotency_keys_running"), "{other}");
 }
 
 #[tokio::test]
