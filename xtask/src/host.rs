@@ -1,5 +1,6 @@
 //! A host as a child process, set up with its own command line, as an operator would.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -83,11 +84,34 @@ record = "{record}"
 
     /// Starts the program in a prepared folder and waits until it listens. `core` is the one core it may use.
     pub(crate) async fn start(program: &Path, folder: &Path, core: Option<usize>) -> Result<Self> {
+        let server = Self::begin(program, folder, core, &[])?;
+        Self::ready(program, folder, server).await
+    }
+
+    /// Begins to start the program in a prepared folder, with more in its environment.
+    pub(crate) fn begin(
+        program: &Path,
+        folder: &Path,
+        core: Option<usize>,
+        environment: &[(&str, OsString)],
+    ) -> Result<Server> {
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(folder.join(CONFIGURATION));
-        let mut server = Server::start("the host", command, &folder.join("host.log"), core)?;
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Server::start("the host", command, &folder.join("host.log"), core)
+    }
+
+    /// Waits until a program that was begun listens.
+    pub(crate) async fn ready(program: &Path, folder: &Path, mut server: Server) -> Result<Self> {
         let (api, admin) = server.line(addresses).await?;
         Ok(Self { program: program.to_owned(), folder: folder.to_owned(), server, api, admin })
+    }
+
+    /// Sets what stands before the tables of a prepared folder's configuration: `key = value`.
+    pub(crate) fn configure(folder: &Path, setting: &str) -> Result<()> {
+        let file = folder.join(CONFIGURATION);
+        let configuration = crate::workspace::read(&file)?;
+        Ok(std::fs::write(file, format!("{setting}\n{configuration}"))?)
     }
 
     /// Removes the compiled artifacts of a stopped host, so that it compiles its connectors again.
@@ -160,6 +184,11 @@ record = "{record}"
         // Waiting must leave room for whatever else this process does meanwhile.
         let said = tokio::task::spawn_blocking(move || output(&mut command)).await??;
         Ok(serde_json::from_str(&said)?)
+    }
+
+    /// Kills the host.
+    pub(crate) async fn kill(self) -> Result<()> {
+        self.server.kill().await
     }
 
     /// Asks the host to end, and waits.

@@ -85,6 +85,11 @@ impl Server {
         self.failure(&format!("ended: {status:?}")).await
     }
 
+    /// Kills the program, which gets no time for anything, and waits until it is gone.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Asks the program to end, and waits.
     pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
         if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {

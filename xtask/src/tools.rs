@@ -98,14 +98,15 @@ pub(crate) fn has_nextest() -> bool {
     find_on_path("cargo-nextest").is_some()
 }
 
-/// Makes sure that PostgreSQL's server programs are there; the store's tests start a server of their own from them.
-pub(crate) fn ensure_postgres() -> Result<()> {
-    if find_postgres().is_some() {
-        return Ok(());
+/// Makes sure that PostgreSQL's server programs are there; gives their folder. The store's tests start a server of their
+/// own from them.
+pub(crate) fn ensure_postgres() -> Result<PathBuf> {
+    if let Some(found) = find_postgres() {
+        return Ok(found);
     }
     let debian = install_from_debian("PostgreSQL's server programs", &["postgresql"])?;
     match (find_postgres(), debian) {
-        (Some(_), _) => Ok(()),
+        (Some(found), _) => Ok(found),
         (None, Debian::Yes) => bail!(
             "the tests need PostgreSQL's server programs (`initdb`, `postgres`): run \
              `sudo apt-get install postgresql` and try again"
@@ -222,7 +223,7 @@ impl Python {
 const PYTHON_AT_LEAST: (u32, u32) = (3, 11);
 
 /// Makes sure that Python can make environments.
-fn ensure_python() -> Result<()> {
+pub(crate) fn ensure_python() -> Result<()> {
     let can = || {
         let (major, minor) = PYTHON_AT_LEAST;
         let test = format!("import ensurepip, sys, venv; sys.exit(sys.version_info < ({major}, {minor}))");

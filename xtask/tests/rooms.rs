@@ -205,6 +205,23 @@ fn unsafe_code_stands_in_one_file_at_most() {
     assert!(found.len() <= 1, "{found:?}");
 }
 
+/// What stands in the place of libc's functions, in no program, is the one other place beside what guests are built
+/// from.
+#[test]
+fn unsafe_code_outside_the_host_stands_in_the_disk_that_forgets() {
+    let allowed: Vec<_> = ["plugins", "xtask"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder), ".rs"))
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("#![allow(unsafe_code)]\n"))
+        .filter(|file| !file.ends_with("tests/rooms.rs"))
+        .collect();
+    assert_eq!(allowed, [root().join("xtask/power-loss/src/interpose.rs")]);
+    for package in packages() {
+        let disk = package.dependencies.iter().find(|dependency| dependency.name == "truc-power-loss");
+        assert!(disk.is_none(), "{} is built with a disk that forgets", package.name);
+    }
+}
+
 #[test]
 fn only_tests_compile_connectors_in_their_own_process() {
     let named: Vec<_> = files(&root().join("host"), ".rs")
