@@ -35,7 +35,9 @@ impl FromRequest<Arc<Control>> for ComponentBytes {
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
         check_media_type(request.headers(), "application/wasm")?;
-        read(request, MAX_COMPONENT_BYTES, Code::ComponentTooLarge, control).await.map(|bytes| Self(bytes.into()))
+        read(request, MAX_COMPONENT_BYTES, Code::ComponentTooLarge, control)
+            .await
+            .map(|bytes| Self(bytes.into()))
     }
 }
 
@@ -44,7 +46,7 @@ impl FromRequest<Arc<Control>> for SecretText {
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Refusal> {
         check_media_type(request.headers(), "text/plain")?;
-        let bytes = read(request.into_body(), truc_egress::MOST_SECRET, Code::BodyTooLarge, control).await?;
+        let bytes = read(request, truc_egress::MOST_SECRET, Code::BodyTooLarge, control).await?;
         let text = Zeroizing::new(bytes.to_vec());
         // What was received is overwritten where nothing else holds it.
         if let Ok(mut received) = bytes.try_into_mut() {

@@ -16,7 +16,7 @@ use truc_fleet::{NoPlace, Permit, Revision, RouteMatch, Snapshot};
 use truc_identity::{AuthError, Caller};
 use truc_ledger::{Intent, KeyedRequest};
 use truc_listen::{Arrival, Line, Reception, check_media_type, receive};
-use truc_model::{Code, Millis, Problem, RequestId};
+use truc_model::{Code, Problem, RequestId};
 use truc_sandbox::{Arguments, CallError, CallerInfo, Input, Prepared};
 
 use crate::answer::{self, Answer};

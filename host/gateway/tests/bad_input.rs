@@ -160,8 +160,7 @@ async fn bodies_are_checked_before_the_connector_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_and_slow_senders_are_bounded() {
-    let settings =
-        Manners { header_timeout: SHORT, body_timeout: SHORT, ..Manners::default() };
+    let settings = Manners { header_timeout: SHORT, body_timeout: SHORT, ..Manners::default() };
     let settings = GatewaySettings { manners: settings, ..GatewaySettings::default() };
     let host = Host::start_with(settings, Options::default(), json!({})).await;
     let large = host

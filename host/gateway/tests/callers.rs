@@ -81,7 +81,10 @@ async fn the_bytes_that_are_checked_are_the_bytes_that_are_forwarded() {
         let forwarded = body.strip_prefix("item ").unwrap();
         let plain = |text: &str| percent_decoded(text);
         assert_eq!(plain(forwarded), plain(value), "{value}: {forwarded}");
-        assert!(!forwarded.contains('/') && !forwarded.contains('?') && !forwarded.contains('#'), "{forwarded}");
+        assert!(
+            !forwarded.contains('/') && !forwarded.contains('?') && !forwarded.contains('#'),
+            "{forwarded}"
+        );
     }
 }
 
@@ -120,7 +123,10 @@ async fn faults_of_framing_are_refused_recorded_and_end_their_connection() {
             host.key
         );
         let answer = host.raw(request.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("malformed-request"), "{fields:?}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("malformed-request"),
+            "{fields:?}: {answer}"
+        );
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{fields:?}: {answer}");
         assert_eq!(host.exchanges().await.len(), number + 1, "{fields:?}");
     }
@@ -165,15 +171,22 @@ async fn bodies_are_json_in_utf_8_and_nothing_is_decompressed() {
         host.exchange(request.body(Full::new(Bytes::copy_from_slice(body))).unwrap())
     };
     let json = ("content-type", "application/json");
-    for coding in ["gzip", "br", "deflate", "zstd", "x-gzip", "compress", "identity, gzip", "gzip, identity", ""] {
+    for coding in
+        ["gzip", "br", "deflate", "zstd", "x-gzip", "compress", "identity, gzip", "gzip, identity", ""]
+    {
         let reply = post(&[json, ("content-encoding", coding)], b"{}").await;
         assert_eq!(reply.problem(), (415, "unsupported-media-type".to_owned()), "{coding}");
     }
     let twice = post(&[json, ("content-encoding", "identity"), ("content-encoding", "gzip")], b"{}").await;
     assert_eq!(twice.problem().1, "unsupported-media-type");
     for media_type in [
-        "", "text/json", "application/json, text/plain", "application/json; charset=utf-16",
-        "application/json;charset=\"iso-8859-1\"", "application/jsonx", "application/x-www-form-urlencoded",
+        "",
+        "text/json",
+        "application/json, text/plain",
+        "application/json; charset=utf-16",
+        "application/json;charset=\"iso-8859-1\"",
+        "application/jsonx",
+        "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
     ] {
         let reply = post(&[("content-type", media_type)], b"{}").await;
@@ -181,7 +194,9 @@ async fn bodies_are_json_in_utf_8_and_nothing_is_decompressed() {
     }
     let two = post(&[json, ("content-type", "text/plain")], b"{}").await;
     assert_eq!(two.problem().1, "unsupported-media-type");
-    for fine in ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json; x=y"] {
+    for fine in
+        ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json; x=y"]
+    {
         assert_eq!(post(&[("content-type", fine)], b"{}").await.problem().1, "invalid-request", "{fine}");
     }
     let utf_16: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -215,7 +230,13 @@ async fn http_2_ends_at_its_preface() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let settings = b"\0\0\0\x04\0\0\0\0\0";
     // HEADERS without END_HEADERS, CONTINUATION without end, RST_STREAM, PING: of none of it anything is read.
-    let flood = [b"\0\0\x01\x01\0\0\0\0\x01\x82".as_slice(), b"\0\0\x01\x09\0\0\0\0\x01\x82", b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08", b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0"].concat();
+    let flood = [
+        b"\0\0\x01\x01\0\0\0\0\x01\x82".as_slice(),
+        b"\0\0\x01\x09\0\0\0\0\x01\x82",
+        b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08",
+        b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
     let bytes = [preface.as_slice(), settings, &flood.repeat(10_000)].concat();
     let answer = host.raw(&bytes).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");

@@ -31,7 +31,10 @@ struct LargeHead(Arc<LargeHeads>);
 impl LargeHeads {
     fn place(self: &Arc<Self>) -> Option<LargeHead> {
         let free = |taken: usize| (taken < LARGE_HEADS).then_some(taken + 1);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok().then(|| LargeHead(self.clone()))
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
+            .is_ok()
+            .then(|| LargeHead(self.clone()))
     }
 }
 
@@ -361,7 +364,10 @@ mod tests {
         for (faulty, end) in [
             ("GET /a HTTP/1.1\nHost: a\n\n", End::FaultyHead),
             ("GET /a HTTP/1.1\r\n\r\n", End::FaultyHead),
-            ("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", End::FaultyHead),
+            (
+                "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                End::FaultyHead,
+            ),
             ("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", End::FaultyHead),
             ("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", End::FaultyBody),
         ] {
@@ -374,7 +380,11 @@ mod tests {
                 let (given, ended) = followed(bytes.as_bytes(), piece);
                 assert_eq!(ended, Some(end), "{faulty:?}");
                 let most = if end == End::FaultyBody { faulty.len() + 3 } else { faulty.len() };
-                assert!((faulty.len()..=most).contains(&given.len()), "{faulty:?} in {piece}: {}", given.len());
+                assert!(
+                    (faulty.len()..=most).contains(&given.len()),
+                    "{faulty:?} in {piece}: {}",
+                    given.len()
+                );
             }
         }
     }

@@ -55,10 +55,9 @@ impl Watched {
             return Poll::Ready(result);
         }
         let Pace { span, least } = self.pace;
-        let waiting = self.waiting.get_or_insert_with(|| Waiting {
-            end: Box::pin(sleep_until(Instant::now() + span)),
-            moved: 0,
-        });
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Waiting { end: Box::pin(sleep_until(Instant::now() + span)), moved: 0 });
         while waiting.end.as_mut().poll(context).is_ready() {
             if waiting.moved < least {
                 return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the reader is too slow")));

@@ -183,10 +183,7 @@ impl Ports {
                 Failure::new(Exit::Listen, reason)
             })
         };
-        Ok(Self {
-            api: bind("api", config.api.listen)?,
-            admin: bind("admin", config.admin.listen)?,
-        })
+        Ok(Self { api: bind("api", config.api.listen)?, admin: bind("admin", config.admin.listen)? })
     }
 
     /// Says on standard output, in one line of JSON, that the host is ready and where. Connections are taken from here
@@ -363,7 +360,11 @@ fn gateway_settings(config: &Config) -> GatewaySettings {
             Recording::None
         }
     };
-    GatewaySettings { manners: manners(config), recording, idempotency_retention: config.api.idempotency_retention.0 }
+    GatewaySettings {
+        manners: manners(config),
+        recording,
+        idempotency_retention: config.api.idempotency_retention.0,
+    }
 }
 
 /// How agencies' connections are treated.
@@ -383,7 +384,9 @@ fn manners(config: &Config) -> Manners {
 /// How many tasks there are, as Prometheus reads it: one that is not left shows here.
 fn tasks(runtime: &tokio::runtime::Handle) -> String {
     let alive = runtime.metrics().num_alive_tasks();
-    format!("# HELP truc_tasks Tasks of the runtime that have not ended.\n# TYPE truc_tasks gauge\ntruc_tasks {alive}\n\n")
+    format!(
+        "# HELP truc_tasks Tasks of the runtime that have not ended.\n# TYPE truc_tasks gauge\ntruc_tasks {alive}\n\n"
+    )
 }
 
 /// Starts counting. Whoever builds meters does so afterwards.

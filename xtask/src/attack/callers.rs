@@ -74,7 +74,11 @@ async fn run(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     }
     let growth = most_memory.saturating_sub(before.memory) as f64 / f64::from(1 << 20);
     let sent = all.sent;
-    progress(format_args!("quiet p99 {:.1} ms; {} calls were repeated on a new connection", quiet.good.clone().percentile(0.99), all.repeated));
+    progress(format_args!(
+        "quiet p99 {:.1} ms; {} calls were repeated on a new connection",
+        quiet.good.clone().percentile(0.99),
+        all.repeated
+    ));
     // What a loaded machine without a release build takes says nothing; that good calls end at all does.
     let most_p99 = setting.size.of(500.0, 5000.0);
     let through = target.through.load(Ordering::Relaxed);
@@ -82,8 +86,18 @@ async fn run(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     findings.extend([
         Finding::at_most("p99 of good calls, ms", sent, round(all.percentile(0.99)), most_p99),
         Finding::at_most("growth of the host's memory, MiB", sent, round(growth), GROWTH),
-        Finding::at_most("attacks that were answered with success", target.judged.load(Ordering::Relaxed), through, 0),
-        Finding::at_most("requests that were smuggled to the upstream", target.judged.load(Ordering::Relaxed), smuggled, 0),
+        Finding::at_most(
+            "attacks that were answered with success",
+            target.judged.load(Ordering::Relaxed),
+            through,
+            0,
+        ),
+        Finding::at_most(
+            "requests that were smuggled to the upstream",
+            target.judged.load(Ordering::Relaxed),
+            smuggled,
+            0,
+        ),
     ]);
     stage.host.stop().await?;
     Ok(findings)

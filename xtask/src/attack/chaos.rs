@@ -181,7 +181,9 @@ async fn serve(mut host: TcpStream, fault: Fault, upstream: SocketAddr, requests
             }
             Fault::Endless => {
                 let (begin, piece): (&[u8], Vec<u8>) = match number.is_multiple_of(2) {
-                    true => (b"HTTP/1.1 200 OK\r\n", b"x-more: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".repeat(200)),
+                    true => {
+                        (b"HTTP/1.1 200 OK\r\n", b"x-more: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".repeat(200))
+                    }
                     false => {
                         let chunk = [b"2000\r\n".as_slice(), &[b'x'; 0x2000], b"\r\n"].concat();
                         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", chunk)
@@ -311,7 +313,8 @@ mod tests {
     #[tokio::test]
     async fn each_fault_spoils_the_answer_in_its_way() {
         let upstream = Upstream::start().await.unwrap();
-        for fault in [Fault::None, Fault::ResetInBody, Fault::HalfClosed, Fault::Garbage, Fault::LyingLength] {
+        for fault in [Fault::None, Fault::ResetInBody, Fault::HalfClosed, Fault::Garbage, Fault::LyingLength]
+        {
             let proxy = Proxy::start(fault, upstream.address).await.unwrap();
             let mut stream = TcpStream::connect(proxy.address).await.unwrap();
             stream.write_all(b"GET /items/7 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();

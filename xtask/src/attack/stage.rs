@@ -109,7 +109,9 @@ pub(crate) fn sockets(process: u32) -> Result<usize> {
     let mut sockets = 0;
     for entry in std::fs::read_dir(format!("/proc/{process}/fd"))? {
         // A descriptor that is closed meanwhile is none.
-        if std::fs::read_link(entry?.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:")) {
+        if std::fs::read_link(entry?.path())
+            .is_ok_and(|target| target.to_string_lossy().starts_with("socket:"))
+        {
             sockets += 1;
         }
     }

@@ -71,7 +71,9 @@ async fn run(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     progress(format_args!("twelve faults, {calls} calls each, {at_once} at once"));
     let (outcomes, good) = call_all(&stage, calls, at_once).await?;
     let reached: u64 = proxies.iter().map(|(_, proxy)| proxy.requests.load(Ordering::Relaxed)).sum();
-    progress(format_args!("{reached} requests reached the proxies; waiting until idle connections are closed"));
+    progress(format_args!(
+        "{reached} requests reached the proxies; waiting until idle connections are closed"
+    ));
     let left = settle(&stage, &before).await?;
     let records = stage.exchanges().await?;
     let mut findings = judge(setting.size, &outcomes, &good, &records, &left);

@@ -141,10 +141,17 @@ async fn no_spelling_of_a_path_leads_anywhere_else() {
     let inside = dots.iter().flat_map(|dots| {
         slashes.iter().map(move |slash| format!("/healthz{slash}{dots}{slash}admin{slash}agencies"))
     });
-    let others = ["http://x/admin/agencies", "//admin/agencies", "/admin//agencies", "/admin/./agencies", "/admin/agencies#"];
+    let others = [
+        "http://x/admin/agencies",
+        "//admin/agencies",
+        "/admin//agencies",
+        "/admin/./agencies",
+        "/admin/agencies#",
+    ];
     for target in inside.chain(others.map(str::to_owned)) {
-        let request =
-            format!("GET {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n"
+        );
         let answer = raw(&host, &request).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
         assert!(answer.contains("\"code\":\"malformed-request\""), "{target}: {answer}");

@@ -99,9 +99,8 @@ impl Handler {
                 };
                 let reception = Reception { most: MOST, announced: 0 };
                 let body = receive(&line, &self.manners, request.into_body(), reception).await;
-                let body = body.map_err(|error| {
-                    error.problem(|| Problem::new(Code::BodyTooLarge, "")).status
-                });
+                let body =
+                    body.map_err(|error| error.problem(|| Problem::new(Code::BodyTooLarge, "")).status);
                 let status = body.as_ref().map_or_else(|status| *status, |_| 200);
                 let body = body.map(|body| String::from_utf8_lossy(&body).into_owned());
                 (Seen::Request(what, body), status, size)

@@ -90,9 +90,14 @@ async fn sent(row: &Row, pieces: usize) -> Result<(), String> {
         [Seen::Request(what, Ok(body)), ..] => what.ends_with(" /a") && *body == row.body,
         _ => false,
     };
-    let statuses: Vec<&str> = answered.match_indices("HTTP/1.1 ").filter_map(|(at, _)| answered.get(at + 9..at + 12)).collect();
+    let statuses: Vec<&str> =
+        answered.match_indices("HTTP/1.1 ").filter_map(|(at, _)| answered.get(at + 9..at + 12)).collect();
     let as_expected = match comes {
-        Comes::Refused => matches!(&*seen, [Seen::Fault(_)]) && statuses == ["400"] && answered.contains("connection: close"),
+        Comes::Refused => {
+            matches!(&*seen, [Seen::Fault(_)])
+                && statuses == ["400"]
+                && answered.contains("connection: close")
+        }
         Comes::Nothing => seen.is_empty() && (statuses.is_empty() || statuses == ["400"]),
         Comes::Broken => matches!(&*seen, [Seen::Request(_, Err(400))]) && statuses == ["400"],
         Comes::One => seen.len() == 1 && request && statuses == ["200"],

@@ -118,7 +118,11 @@ impl Attack {
             }
             Self::SlowBodies => {
                 let stream = target.connect(target.api, number).await?;
-                let head = target.head("POST", "/api/trial/v1/values/echo", "Content-Type: application/json\r\nContent-Length: 100000\r\n");
+                let head = target.head(
+                    "POST",
+                    "/api/trial/v1/values/echo",
+                    "Content-Type: application/json\r\nContent-Length: 100000\r\n",
+                );
                 drip(stream, format!("{head}{{").as_bytes()).await
             }
             Self::SlowReaders => {
@@ -246,9 +250,9 @@ fn paths() -> Result<Vec<String>> {
     let mut paths = list("others");
     let slashes = list("slashes");
     for dots in list("dots") {
-        paths.extend(slashes.iter().map(|slash| {
-            format!("/api/trial/v1/items/{dots}{slash}people{slash}001190000017")
-        }));
+        paths.extend(
+            slashes.iter().map(|slash| format!("/api/trial/v1/items/{dots}{slash}people{slash}001190000017")),
+        );
     }
     Ok(paths)
 }

@@ -65,7 +65,8 @@ impl Caller {
     }
 
     fn new(address: SocketAddr, path: &str, key: &str) -> Self {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\r\n");
         Self { address, request: request.into(), kept: Arc::default() }
     }
 
@@ -139,7 +140,11 @@ impl Caller {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.context("an answer without a length")?.parse()?;
             if answer.len() >= end + 4 + length {
-                ensure!(head.starts_with("http/1.1 200 "), "answered with {}", head.lines().next().unwrap_or(""));
+                ensure!(
+                    head.starts_with("http/1.1 200 "),
+                    "answered with {}",
+                    head.lines().next().unwrap_or("")
+                );
                 return Ok(());
             }
         }
