@@ -126,7 +126,7 @@ fn the_engine_has_the_settings() {
     assert!(!engine.get_shared_memory());
     assert!(!engine.get_guest_debug() && !engine.get_debug_info());
     assert!(engine.get_signals_based_traps() && engine.get_memory_init_cow());
-    assert!(engine.get_guard_before_linear_memory() && !engine.get_memory_may_move());
+    assert!(engine.get_guard_before_linear_memory());
     // What a 32-bit address with a 32-bit offset can reach is memory or guard: nothing else can be met.
     assert!(engine.get_memory_reservation() >= 4 << 30 && engine.get_memory_guard_size() >= 32 << 20);
     assert_eq!(engine.get_cranelift_opt_level(), Some(OptLevel::Speed));
@@ -174,12 +174,9 @@ fn of_webassembly_only_what_connectors_need_is_on() {
         on,
         [
             "BULK_MEMORY",
-            "BULK_MEMORY_OPT",
-            "CALL_INDIRECT_OVERLONG",
             "COMPONENT_MODEL",
             "EXTENDED_CONST",
             "FLOATS",
-            "GC_TYPES",
             "MULTI_VALUE",
             "MUTABLE_GLOBAL",
             "REFERENCE_TYPES",
