@@ -216,7 +216,7 @@ impl Estate {
         }
         let [mortal, ..] = &sites[..] else { bail!("there are no upstreams") };
         let rounds = size.of(6, 2);
-        let phase = Duration::from_secs(size.of(12, 4));
+        let phase = Duration::from_secs(size.of(12, 3));
         let every = Duration::from_millis(size.of(20, 50));
         progress(format_args!(
             "calls of five services every {every:?}, {rounds} times {phase:?} with all upstreams well and with one dead"
@@ -237,8 +237,9 @@ impl Estate {
             quiet.percentile(0.5),
             beside.percentile(0.5)
         ));
-        // A host built for tests on a busy machine has a p99 that says little: only a multiple would show something.
-        let most = size.of(1.2, 4.0);
+        // A host built for tests, on a busy machine, in a few seconds: its p99 is that of the machine. Without a bulkhead it
+        // would be the seconds that the dead upstream is waited for.
+        let most = size.of(1.2, 10.0);
         Ok(Finding::at_most(
             "p99 beside a dead upstream, as a multiple of p99 without",
             beside.len() as u64,
@@ -307,14 +308,17 @@ async fn aimed(client: Client, aim: Aim) -> Result<String> {
 
 /// Has a request sent as it is; gives the kind of its outcome, or the host's refusal of the call.
 async fn aim_at(client: &Client, service: &str, aim: &Aim) -> Result<String> {
-    let request = json!({ "request": {
+    let mut request = json!({
         "upstream": aim.handle, "verb": aim.method.to_ascii_lowercase(), "path": aim.path,
-        "parameters": aim.parameters, "query": aim.query, "headers": aim.headers, "body": aim.body,
-    } });
+        "parameters": aim.parameters, "query": aim.query, "headers": aim.headers,
+    });
+    if let (Some(body), Some(members)) = (&aim.body, request.as_object_mut()) {
+        members.insert("body".to_owned(), json!(body));
+    }
     let path = format!("/api/{service}/v1/aims");
     let answer = client.send(&Method::POST, &path, Body::Json(&request)).await?;
-    let kind = answer.json.get("kind").and_then(Value::as_str);
-    Ok(kind.map_or_else(|| format!("status {}: {}", answer.status, answer.json), str::to_owned))
+    let member = |name: &str| answer.json.get(name).and_then(Value::as_str).map(str::to_owned);
+    Ok(member("kind").or(member("code")).unwrap_or_else(|| format!("status {}", answer.status)))
 }
 
 /// Does something with every item, so many at a time.
