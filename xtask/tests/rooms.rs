@@ -73,9 +73,9 @@ impl Package {
         in_host.then(|| folder.file_name()?.to_str())?
     }
 
-    /// Whether it is built into a component.
+    /// Whether it is a connector, or several.
     fn is_connector(&self) -> bool {
-        self.manifest_path.with_file_name("connector.toml").is_file()
+        self.manifest_path.starts_with(root().join("plugins"))
     }
 }
 

@@ -326,10 +326,13 @@ impl Sandbox {
         let ended = {
             let mut run = std::pin::pin!(run);
             let ticks = self.ticker.ticks();
+            let mut turn = self.turns.begin(&program.pace);
             let metered = poll_fn(|context| {
-                // Whatever happens from here to the next wait is the call's processor time.
-                resumed.store(ticks.load(Ordering::Acquire), Ordering::Release);
-                run.as_mut().poll(context)
+                turn.poll(context, |context| {
+                    // Whatever happens from here to the next wait is the call's processor time.
+                    resumed.store(ticks.load(Ordering::Acquire), Ordering::Release);
+                    run.as_mut().poll(context)
+                })
             });
             tokio::time::timeout_at(deadline, metered).await
         };

@@ -19,6 +19,7 @@ mod rules;
 mod settings;
 mod text;
 mod ticker;
+mod turns;
 
 pub use artifact::{ArtifactError, Artifacts};
 pub use call::{Answer, CallError, CallerInfo, Input, Prepared};

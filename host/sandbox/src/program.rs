@@ -16,6 +16,7 @@ use crate::compile::{CompileError, Compiler, Cost, Gate};
 use crate::reflect::{self, Difference};
 use crate::settings::{self, EngineSettings, LARGE_BODIES, MAX_COMPONENT_BYTES};
 use crate::ticker::Ticker;
+use crate::turns::{Pace, Turns};
 
 /// The engine with everything that all programs share.
 pub struct Sandbox {
@@ -26,6 +27,7 @@ pub struct Sandbox {
     compiler: Compiler,
     compiling: Gate,
     pub(crate) ticker: Ticker,
+    pub(crate) turns: Turns,
     /// Shares of the memory for large bodies, in KiB.
     pub(crate) large_bodies: Arc<Semaphore>,
 }
@@ -42,6 +44,8 @@ pub struct Program {
     /// The function of each operation.
     pub(crate) exports: Vec<ComponentExportIndex>,
     pub(crate) codec: Arc<Codec>,
+    /// Whether its calls take turns.
+    pub(crate) pace: Pace,
 }
 
 /// Where the compiled form of a program came from.
@@ -90,9 +94,10 @@ impl Sandbox {
         let identity = EngineIdentity::of(&engine);
         let linker = capabilities::linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
+        let turns = Turns::new(ticker.ticks().clone());
         let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
         let compiling = Gate::default();
-        Ok(Self { engine, identity, linker, artifacts, compiler, compiling, ticker, large_bodies })
+        Ok(Self { engine, identity, linker, artifacts, compiler, compiling, ticker, turns, large_bodies })
     }
 
     /// Makes a program of a component under a published contract, or, where there is none, under the one it brings: from
@@ -133,6 +138,7 @@ impl Sandbox {
             instance,
             exports,
             codec,
+            pace: Pace::default(),
         };
         Ok((Arc::new(program), origin))
     }
