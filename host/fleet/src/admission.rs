@@ -172,6 +172,11 @@ impl Admission {
         self.count(&queue);
     }
 
+    /// How many calls wait.
+    pub(crate) fn waiting(&self) -> u32 {
+        u32::try_from(waiting(self.calls.load(Ordering::Acquire))).unwrap_or(u32::MAX)
+    }
+
     /// Gives free places to those who wait.
     fn fill(self: &Arc<Self>, queue: &mut Queue) {
         let places = u64::from(self.places.load(Ordering::Acquire));
@@ -415,7 +420,8 @@ mod tests {
             let (admission, live) = (admission.clone(), live.clone());
             tokio::spawn(async move {
                 // Some leave while they wait.
-                let patience = Duration::from_micros(if number % 5 == 0 { number % 97 } else { 20_000_000 });
+                let patience =
+                    Duration::from_micros(if number.is_multiple_of(5) { number % 97 } else { 20_000_000 });
                 let place = admission.place(10_000, Instant::now() + Duration::from_secs(30));
                 let Ok(Ok(permit)) = tokio::time::timeout(patience, place).await else { return 0 };
                 assert!(live.fetch_add(1, Ordering::AcqRel) < 3, "more run than may");

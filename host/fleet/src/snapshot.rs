@@ -65,6 +65,11 @@ impl Revision {
         self.admission.place(limits.queue, until).await
     }
 
+    /// How many calls of the service wait for a place.
+    pub fn waiting(&self) -> u32 {
+        self.admission.waiting()
+    }
+
     /// The digest of the connector.
     pub fn connector(&self) -> Digest {
         self.program.digest()
