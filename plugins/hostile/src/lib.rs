@@ -69,6 +69,8 @@ struct Limits {
     deadline: u64,
     /// Calls of upstreams.
     upstream_calls: u32,
+    /// Calls that run at once.
+    concurrency: usize,
 }
 
 /// What must come of a hostile connector.
@@ -184,8 +186,8 @@ impl Hostile {
         }
         manifest
             + &format!(
-                "[limits]\ncpu = \"{}ms\"\ndeadline = \"{}ms\"\nupstream-calls = {}\nconcurrency = {CONCURRENCY}\n",
-                limits.cpu, limits.deadline, limits.upstream_calls
+                "[limits]\ncpu = \"{}ms\"\ndeadline = \"{}ms\"\nupstream-calls = {}\nconcurrency = {}\n",
+                limits.cpu, limits.deadline, limits.upstream_calls, limits.concurrency
             )
     }
 

@@ -25,8 +25,8 @@ fn every_component_is_made_and_no_two_are_the_same() {
 
 #[test]
 fn most_of_what_chance_makes_is_a_connector() {
-    let made: Vec<_> = generated::components().unwrap().collect();
-    assert_eq!(made.len(), 2_000);
+    let made: Vec<_> = generated::components().unwrap().take(300).collect();
+    assert_eq!(made.len(), 300);
     let connectors: BTreeSet<_> = made.iter().filter_map(|(_, component)| component.as_ref()).collect();
-    assert!(connectors.len() >= 1_800, "{} are", connectors.len());
+    assert!(connectors.len() >= 250, "{} are", connectors.len());
 }

