@@ -25,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Control>> {
 #[into_params(parameter_in = Path)]
 struct SecretPath {
     /// The secret's name: lower-case letters, digits and single hyphens.
-    #[param(value_type = String, example = "land-token")]
+    #[param(value_type = String, example = "registry-token")]
     name: SecretRef,
 }
 

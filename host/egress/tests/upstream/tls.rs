@@ -64,7 +64,11 @@ impl Authority {
     fn client(&self) -> String {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["truc.example".to_owned()]).unwrap();
-        params.signed_by(&key, &self.issuer).unwrap().pem() + &key.serialize_pem()
+        let pem = |label: &str, der: &[u8]| {
+            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+        };
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        pem("CERTIFICATE", certificate.der()) + &pem("PRIVATE KEY", &key.serialize_der())
     }
 
     /// A server that talks to those only whose certificate leads to an authority.
