@@ -105,9 +105,9 @@ async fn echo() -> SocketAddr {
                     .unwrap();
                 let words = got.split([' ', '\r', '\n']).map(str::to_owned);
                 let known = [canary(number), canary(number + 10)];
-                let said: Vec<String> = words.chain(known).flat_map(|word| needles_and_more(&word)).collect();
+                let said: Vec<String> = words.chain(known).flat_map(|word| echoes(&word)).collect();
                 let fields: String =
-                    needles(&canary(number)).iter().map(|form| format!("x-echo: {form}\r\n")).collect();
+                    echoes(&canary(number)).iter().map(|form| format!("x-echo: {form}\r\n")).collect();
                 let body = format!("{MARKER}\n{got}\n{}", said.join("\n"));
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n{fields}\r\n{body}",
@@ -120,24 +120,21 @@ async fn echo() -> SocketAddr {
     address
 }
 
-fn needles_and_more(word: &str) -> Vec<String> {
-    let whole =
-        [STANDARD.encode(word), STANDARD.encode(format!("x{word}")), STANDARD.encode(format!("xy{word}"))];
-    needles_if_long(word).into_iter().chain(whole).collect()
-}
-
-/// Forms of words that are long enough to have a middle in Base64.
-fn needles_if_long(word: &str) -> Vec<String> {
-    if word.len() < 8 { vec![word.to_owned()] } else { needles(word) }
+/// A text in every form.
+fn echoes(word: &str) -> Vec<String> {
+    let base64 = ["", "x", "xy"].map(|before| STANDARD.encode(format!("{before}{word}")));
+    let others = [word.to_owned(), hex(word), hex(word).to_uppercase(), percent(word)];
+    others.into_iter().chain(base64).collect()
 }
 
 #[tokio::test]
 async fn of_twenty_secrets_nothing_is_found_anywhere() {
+    let host = Host::start_with(GatewaySettings::default(), Options::default(), json!({})).await;
+    // From here on: what compiling a connector tells of itself would fill the memory.
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(Log)
         .init();
-    let host = Host::start_with(GatewaySettings::default(), Options::default(), json!({})).await;
     let upstream = echo().await;
     for number in 0..20 {
         let name = format!("canary-{number}").parse().unwrap();

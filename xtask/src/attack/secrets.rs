@@ -19,6 +19,7 @@ use self::canaries::{Needles, Stand};
 use self::echo::{Echo, MARKER};
 use super::finding::Finding;
 use super::{Setting, Size};
+use crate::connectors;
 use crate::demo::in_runtime;
 use crate::host::{Host, Ports, Recording};
 use crate::http::{Body, Client};
@@ -30,6 +31,8 @@ const AGENCY: &str = "H56.14";
 const MASK: u8 = 165;
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
+    let trial = connectors::Options { only: vec!["trial".to_owned()] };
+    connectors::build(setting.workspace, &trial)?;
     in_runtime(run(setting))
 }
 
@@ -157,7 +160,17 @@ impl Seen {
 
 fn log_everything(folder: &Path) -> Result<()> {
     let file = folder.join("truc.toml");
-    let text = crate::workspace::read(&file)? + "\n[log]\nlevel = \"trace\"\n";
+    // Compiling a connector tells gigabytes of itself, and knows no secret.
+    let quiet = [
+        "cranelift_codegen",
+        "cranelift_frontend",
+        "regalloc2",
+        "wasmtime",
+        "wasmtime_environ",
+        "wasmtime_cranelift",
+    ];
+    let level: String = quiet.iter().map(|target| format!(",{target}=info")).collect();
+    let text = crate::workspace::read(&file)? + &format!("\n[log]\nlevel = \"trace{level}\"\n");
     Ok(std::fs::write(file, text)?)
 }
 
