@@ -190,8 +190,9 @@ async fn of_twenty_secrets_nothing_is_found_anywhere() {
     assert_eq!(told.len(), 21);
     let rows = host.store.secrets().list().await.unwrap();
     assert!(rows.iter().all(|row| row.sealed.len() >= 8 + 28));
+    let log = String::from_utf8_lossy(&WRITTEN.lock().unwrap()).into_owned();
     let mut kept = vec![
-        ("the log", String::from_utf8_lossy(&WRITTEN.lock().unwrap()).into_owned()),
+        ("the log", log),
         ("what operators are told", format!("{told:?} {rows:?} {:?}", host.fleet.services().await.unwrap())),
         ("the ledger", format!("{:?}", host.exchanges().await)),
     ];

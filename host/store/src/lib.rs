@@ -1,8 +1,8 @@
 //! Everything Trục remembers, in SQLite or in PostgreSQL. The only room that knows SQL.
 //!
 //! Plain rows go in and come out, one module per thing remembered: [`connectors`], [`contracts`], [`services`],
-//! [`agencies`], [`secrets`], [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own them. The tables are in
-//! `migrations/`, one portable text for both databases; the statements are the same for both too, except for the one
+//! [`agencies`], [`secrets`], [`exchanges`] and [`idempotency`]. What the rows mean is decided in the rooms that own
+//! them. The tables are in `migrations/`, one portable text for both databases; the statements are the same for both too, except for the one
 //! that appends exchanges, which is where the time goes.
 //!
 //! Two promises hold for each function here. It ends within a bound: waiting for a connection, for a lock and for the
