@@ -20,7 +20,7 @@ use serde_json::json;
 const CALLS: usize = 4;
 const DEADLINE: Duration = Duration::from_secs(1);
 /// What an answer may take beyond the deadline on a machine that has other work.
-const SLACK: Duration = Duration::from_millis(1500);
+const SLACK: Duration = Duration::from_secs(5);
 
 async fn call(host: &Host, fault: Fault, number: usize) -> (Reply, Duration) {
     let path = format!("/api/{}/v1/items/7", fault.name());
@@ -48,10 +48,11 @@ fn told(reply: &Reply) -> (u16, Option<String>) {
 fn fits(fault: Fault, reply: &Reply) -> bool {
     let (status, code) = told(reply);
     let failed = status == 502 && code.as_deref() == Some("upstream-failed");
+    let late = status == 504 && matches!(code.as_deref(), Some("upstream-timeout" | "deadline-exceeded"));
     match fault {
-        Fault::Silent | Fault::DrippingHead | Fault::DrippingBody | Fault::StalledBody => {
-            status == 504 && matches!(code.as_deref(), Some("upstream-timeout" | "deadline-exceeded"))
-        }
+        Fault::Silent | Fault::DrippingHead | Fault::DrippingBody | Fault::StalledBody => late,
+        // Which of its bounds is met first depends on how fast the machine is.
+        Fault::Endless => failed || late,
         Fault::LyingLength if status == 200 => {
             let whole = text("7");
             reply.json()["body"] == whole[..whole.len() / 2]

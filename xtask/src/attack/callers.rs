@@ -117,7 +117,7 @@ struct Done {
 
 /// Attacks for a while, with good callers meanwhile.
 async fn phase(stage: &Stage, size: Size, target: &Arc<Target>, attacks: &[Attack]) -> Result<Done> {
-    let lasting = size.of(Duration::from_secs(20), Duration::from_millis(2500));
+    let lasting = size.of(Duration::from_secs(20), Duration::from_secs(2));
     let rate = size.of(100, 16);
     target.attempts.store(0, Ordering::Relaxed);
     let mut attackers = JoinSet::new();

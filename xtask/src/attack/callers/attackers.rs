@@ -24,7 +24,7 @@ const TRAVERSAL: &str = include_str!("../../../../host/gateway/tests/traversal.j
 /// How far apart the bytes of a slow caller are.
 const DRIP: Duration = Duration::from_millis(500);
 /// How long an attacker rests whose connection was closed.
-const REST: Duration = Duration::from_millis(250);
+const REST: Duration = Duration::from_millis(500);
 /// How long an attacker waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
