@@ -8,13 +8,16 @@
 //!         all written
 //! ```
 //!
-//! The accept loop may close a line that is silent, and at last one that keeps waiting for its caller. It does so by
-//! exchanging the very word it looked at, so that a request that arrives at the same moment either is seen or finds its
-//! line closed before anything is begun.
+//! The accept loop may ask a silent line to leave. The line then looks at its stream once more, and stays if something has
+//! come meanwhile: on a busy machine a caller's first bytes may lie there for a while. A line that keeps waiting for its
+//! caller is closed at last. Both are done by exchanging the very word that was looked at, so that what happens at the same
+//! moment is not overlooked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
@@ -23,7 +26,8 @@ use crate::fault::Fault;
 /// One connection.
 #[derive(Debug)]
 pub struct Line {
-    /// Milliseconds since `opened`, then whether the line is trusted, then its phase.
+    /// Milliseconds since `opened`, then whether the line was asked to leave before and whether it is trusted, then its
+    /// phase.
     word: AtomicU64,
     opened: Instant,
     /// Heads that the strict reader has seen to their end.
@@ -35,6 +39,8 @@ pub struct Line {
     load: Arc<Load>,
     /// What this line's answer adds to the load.
     unwritten: AtomicU64,
+    /// Whoever waits for the next bytes.
+    reader: AtomicWaker,
 }
 
 /// The bytes of all answers that a server's callers have not taken yet.
@@ -68,6 +74,8 @@ pub(crate) enum Phase {
     Receiving,
     /// Its answer is being written.
     Answering,
+    /// It is silent and was asked to leave.
+    Leaving,
     /// It is to be cut off.
     Closed,
 }
@@ -77,7 +85,8 @@ pub(crate) enum Phase {
 pub(crate) struct Look(u64);
 
 const TRUSTED: u64 = 1 << 3;
-const SINCE: u32 = 4;
+const ASKED: u64 = 1 << 4;
+const SINCE: u32 = 5;
 
 impl Look {
     pub(crate) fn phase(self) -> Phase {
@@ -86,12 +95,18 @@ impl Look {
             1 => Phase::Working,
             2 => Phase::Receiving,
             3 => Phase::Answering,
+            4 => Phase::Leaving,
             _ => Phase::Closed,
         }
     }
 
     pub(crate) fn is_trusted(self) -> bool {
         self.0 & TRUSTED != 0
+    }
+
+    /// Whether it was asked to leave and stayed, and has not come to a whole head since.
+    pub(crate) fn was_asked(self) -> bool {
+        self.0 & ASKED != 0
     }
 
     /// From the line's opening to the beginning of its phase.
@@ -110,6 +125,7 @@ impl Line {
             fault: OnceLock::new(),
             load,
             unwritten: AtomicU64::new(0),
+            reader: AtomicWaker::new(),
         }
     }
 
@@ -127,9 +143,38 @@ impl Line {
         self.word.fetch_or(TRUSTED, Ordering::AcqRel);
     }
 
+    /// Asks the line to leave, if it is still as it was seen.
+    pub(crate) fn ask_to_leave(&self, seen: Look) -> bool {
+        let leaving = seen.0 & !7 | Phase::Leaving as u64;
+        let asked = self.word.compare_exchange(seen.0, leaving, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if asked {
+            self.reader.wake();
+        }
+        asked
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.look().phase() == Phase::Leaving
+    }
+
+    /// Something has come: a line that was to leave stays, for once, as old as it was.
+    pub(crate) fn stay(&self) {
+        let seen = self.look();
+        if seen.phase() == Phase::Leaving {
+            let staying = seen.0 & !7 | ASKED | Phase::Silent as u64;
+            // Nobody else changes a line that is leaving.
+            let _ = self.word.compare_exchange(seen.0, staying, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// Says who waits for the next bytes.
+    pub(crate) fn wait(&self, reader: &Waker) {
+        self.reader.register(reader);
+    }
+
     /// A head has come. False if the line has been closed meanwhile.
     pub(crate) fn begin(&self) -> bool {
-        self.change(&[Phase::Silent, Phase::Answering], Phase::Working)
+        self.change(&[Phase::Silent, Phase::Leaving, Phase::Answering], Phase::Working)
     }
 
     /// A body is waited for.
@@ -194,7 +239,7 @@ impl Line {
     /// Whether everything that was handed to hyper has been answered.
     pub(crate) fn is_refused(&self) -> bool {
         let all = self.requests.load(Ordering::Acquire) >= self.heads.load(Ordering::Acquire);
-        all && matches!(self.look().phase(), Phase::Silent | Phase::Closed)
+        all && matches!(self.look().phase(), Phase::Silent | Phase::Leaving | Phase::Closed)
     }
 
     /// hyper hands a request over: what the strict reader has to say about it.
@@ -241,6 +286,10 @@ mod tests {
         line.flushed();
         let silent = line.look();
         assert_eq!((silent.phase(), silent.is_trusted()), (Phase::Silent, true));
+        assert!(line.ask_to_leave(silent) && line.is_leaving());
+        line.stay();
+        let silent = line.look();
+        assert!(!line.is_leaving() && silent.is_trusted() && silent.was_asked());
         assert!(line.close(silent));
         assert!(!line.begin() && !line.receive());
         assert_eq!(line.look().phase(), Phase::Closed);

@@ -1,6 +1,6 @@
 //! The open connections of a server, and who among them makes room for the next.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use crate::line::{Line, Look, Phase};
 
 /// How many are chosen in one walk over all connections, so that a flood of new ones costs one walk for many.
 const CHOSEN_AT_ONCE: usize = 64;
+/// How many may be on their way out at once, beside those that may be open.
+const MOST_LEAVING: usize = 64;
 /// How long a connection may be silent in any case: the time to look at its first bytes.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How long a line may wait for its caller before it counts as one that makes callers wait.
@@ -24,6 +26,8 @@ pub(crate) struct Places {
     open: HashMap<Id, Place>,
     /// How many there are from each address.
     addresses: HashMap<IpAddr, usize>,
+    /// Who was asked to leave and has not left yet.
+    leaving: HashSet<Id>,
     /// Who was chosen, as it was seen then.
     chosen: VecDeque<(Id, Look)>,
     in_vain: Option<Instant>,
@@ -45,8 +49,9 @@ pub(crate) enum Room {
 }
 
 impl Places {
+    /// How many there are, without those who are leaving.
     pub(crate) fn len(&self) -> usize {
-        self.open.len()
+        self.open.len() - self.leaving.len()
     }
 
     /// How many there are from where an address belongs to.
@@ -62,6 +67,7 @@ impl Places {
 
     /// Forgets a connection that has ended.
     pub(crate) fn remove(&mut self, id: Id) {
+        self.leaving.remove(&id);
         let Some(place) = self.open.remove(&id) else { return };
         if let Some(count) = self.addresses.get_mut(&place.address) {
             *count -= 1;
@@ -71,8 +77,14 @@ impl Places {
         }
     }
 
-    /// Closes the connection that can best be done without.
+    /// Has the connection leave that can best be done without.
     pub(crate) fn make_room(&mut self) -> Room {
+        let Self { open, leaving, .. } = self;
+        // Those to whom something has come meanwhile stay.
+        leaving.retain(|id| open.get(id).is_some_and(|place| place.line.is_leaving()));
+        if leaving.len() >= MOST_LEAVING {
+            return Room::None;
+        }
         if self.close_next_chosen() == Room::Made {
             return Room::Made;
         }
@@ -98,7 +110,7 @@ impl Places {
 
     /// Closes those whose callers do not take their answers, the longest first, until so many bytes fewer are held.
     pub(crate) fn relieve(&mut self, mut excess: u64) -> usize {
-        let before = self.open.len();
+        let mut closed = 0;
         let waits = |place: &Place| {
             let answering = place.line.look().phase() == Phase::Answering;
             if answering { place.line.unwritten() } else { 0 }
@@ -107,9 +119,10 @@ impl Places {
             let weight = self.open.get(&id).map(waits).unwrap_or_default();
             if excess > 0 && self.close(id, look) {
                 excess = excess.saturating_sub(weight);
+                closed += 1;
             }
         }
-        before - self.open.len()
+        closed
     }
 
     fn close_next_chosen(&mut self) -> Room {
@@ -121,7 +134,15 @@ impl Places {
         Room::None
     }
 
+    /// Closes a connection that is as it was seen, or has it leave, if it is silent and was not asked before.
     fn close(&mut self, id: Id, look: Look) -> bool {
+        if look.phase() == Phase::Silent && !look.was_asked() {
+            let asked = self.open.get(&id).is_some_and(|place| place.line.ask_to_leave(look));
+            if asked {
+                self.leaving.insert(id);
+            }
+            return asked;
+        }
         let closed = self.open.get(&id).is_some_and(|place| {
             let closed = place.line.close(look);
             if closed {
@@ -180,7 +201,7 @@ fn rank(look: Look, time: Duration) -> Option<Rank> {
         Phase::Silent => Some(Rank::Unknown),
         Phase::Receiving if time >= DAWDLING => Some(Rank::Receiving),
         Phase::Answering if time >= DAWDLING => Some(Rank::Answering),
-        Phase::Receiving | Phase::Answering | Phase::Working | Phase::Closed => None,
+        Phase::Receiving | Phase::Answering | Phase::Working | Phase::Leaving | Phase::Closed => None,
     }
 }
 
@@ -218,7 +239,7 @@ mod tests {
         }
 
         fn is_open(&self, id: Id) -> bool {
-            self.places.open.contains_key(&id)
+            self.places.open.contains_key(&id) && !self.places.leaving.contains(&id)
         }
     }
 
@@ -294,7 +315,13 @@ mod tests {
         assert!(line.begin());
         assert_eq!(server.places.make_room(), Room::Made);
         assert!(server.is_open(*speaking));
-        assert_eq!(server.places.make_room(), Room::None);
+        assert_eq!((server.places.make_room(), server.places.len()), (Room::None, 1));
+        // One that was asked to leave finds that something has come, and counts again.
+        let (staying, id) = lines.iter().find(|(_, id)| !server.is_open(*id)).unwrap();
+        staying.stay();
+        wait(20).await;
+        assert_eq!(server.places.make_room(), Room::Made, "but what has come is no whole head");
+        assert!(!server.places.open.contains_key(id));
     }
 
     #[tokio::test(start_paused = true)]
@@ -308,7 +335,7 @@ mod tests {
         let of = |server: &Server, address: &str| server.places.from(address.parse().unwrap());
         assert_eq!((of(&server, "2001:db8::9"), of(&server, "10.0.0.1"), of(&server, "10.0.0.9")), (2, 2, 0));
         assert_eq!(server.places.make_room_of("2001:db8::3".parse().unwrap()), Room::Made);
-        assert_eq!((of(&server, "2001:db8::9"), of(&server, "10.0.0.1")), (1, 2));
+        assert_eq!(server.places.len(), 3);
         assert!(server.is_open(other));
         server.places.remove(one);
         server.places.remove(other);

@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -90,7 +90,13 @@ impl AsyncRead for Watched {
             Some(End::FaultyHead) => return Poll::Pending,
         }
         let before = into.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, into))?;
+        // Said before the look at the stream, so that a line that is asked to leave from here on is woken.
+        this.line.wait(context.waker());
+        if Pin::new(&mut this.stream).poll_read(context, into)?.is_pending() {
+            // Nothing has come on a line that was asked to leave: it ends here.
+            return if this.line.is_leaving() { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
+        this.line.stay();
         let fresh = into.filled().get(before..).unwrap_or_default();
         if fresh.is_empty() {
             return Poll::Ready(Ok(()));
