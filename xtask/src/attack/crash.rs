@@ -21,7 +21,6 @@ use tokio::time::sleep;
 
 use super::finding::Finding;
 use super::{Setting, Size};
-use crate::connectors;
 use crate::demo::in_runtime;
 use crate::workspace::{output, progress};
 use books::{Books, Fault};
@@ -47,7 +46,6 @@ struct Tally {
 }
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    prepare(setting)?;
     in_runtime(async {
         let seed = Random::seed();
         progress(format_args!("seed {seed}"));
@@ -70,12 +68,6 @@ pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
         }
         Ok(findings)
     })
-}
-
-/// Builds what an installation serves.
-pub(super) fn prepare(setting: &Setting<'_>) -> Result<()> {
-    let only = vec!["trial".to_owned()];
-    connectors::build(setting.workspace, &connectors::Options { only }).map(drop)
 }
 
 /// How long a host may take from the start of its process to its first answer. A host that is not optimised, beside
@@ -106,7 +98,7 @@ async fn killed(
         shelf.quiet().await?;
         tally.under_way += u64::from(made.iter().any(|(_, answer)| answer.is_none()));
 
-        if matches!(database, Database::Sqlite) && kill % LOOKED_THROUGH == 0 {
+        if !matches!(database, Database::Postgres(_)) && kill % LOOKED_THROUGH == 0 {
             tally.looked_through += 1;
             tally.faults.extend(installation.faults_of_database()?);
         }

@@ -20,11 +20,11 @@ use tokio::time::sleep;
 
 use super::Setting;
 use super::crash::books::{Books, Fault};
-use super::crash::callers::Load;
+use super::crash::callers::{Caller, Load};
 use super::crash::installation::{Database, Installation};
 use super::crash::random::Random;
+use super::crash::ready_within;
 use super::crash::shelf::Shelf;
-use super::crash::{prepare, ready_within};
 use super::finding::Finding;
 use crate::demo::in_runtime;
 use crate::host::Host;
@@ -39,7 +39,6 @@ const ACCOUNTS: &str = "/admin/agencies/H56.14/accounts";
 const SERVICE: &str = "/admin/services/trial";
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    prepare(setting)?;
     let disk = Disk::build(setting.workspace)?;
     in_runtime(async {
         let seed = Random::seed();
@@ -53,7 +52,9 @@ pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
         let (fresh, rounds) = (setting.size.of(20, 3), setting.size.of(9, 4));
         for number in 1..=fresh {
             let folder = setting.folder.join(format!("host-{number}"));
-            cuts(setting, &disk, &folder, rounds, &mut random, &mut tally).await?;
+            let database = if number % 2 == 0 { Database::SqliteApart } else { Database::Sqlite };
+            let installation = Installation::make(&setting.truc, &folder, database)?;
+            cuts(setting, &disk, installation, rounds, &mut random, &mut tally).await?;
             let (cuts, acknowledged) = (tally.cuts, tally.books.acknowledged());
             progress(format_args!("{cuts} cuts, {acknowledged} exchanges acknowledged"));
         }
@@ -189,14 +190,13 @@ async fn a_disk_that_lies(setting: &Setting<'_>, disk: &Disk, random: &mut Rando
 async fn cuts(
     setting: &Setting<'_>,
     disk: &Disk,
-    folder: &Path,
+    mut installation: Installation,
     rounds: u64,
     random: &mut Random,
     tally: &mut Tally,
 ) -> Result<()> {
     let shelf = Shelf::start(random.another()).await?;
-    let mut installation = Installation::make(&setting.truc, folder, Database::Sqlite)?;
-    installation.environment = disk.environment(folder, Honesty::Honest)?;
+    installation.environment = disk.environment(&installation.folder, Honesty::Honest)?;
     installation.start_in_vain(Duration::from_millis(random.below(400))).await?;
     tally.cut(&installation, random)?;
 
@@ -243,10 +243,7 @@ impl Tally {
         Ok(())
     }
 
-    async fn come_back(
-        &mut self,
-        installation: &Installation,
-    ) -> Result<(Host, super::crash::callers::Caller)> {
+    async fn come_back(&mut self, installation: &Installation) -> Result<(Host, Caller)> {
         let (host, caller, took) = installation.come_back(&mut self.books).await?;
         self.slowest = self.slowest.max(took);
         Ok((host, caller))

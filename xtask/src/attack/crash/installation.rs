@@ -28,8 +28,10 @@ const AGENCY: &str = "H56.14";
 /// The databases of an installation.
 #[derive(Clone, Copy)]
 pub(crate) enum Database<'a> {
-    /// A file in its folder.
+    /// A file in the data folder.
     Sqlite,
+    /// A file in a folder of its own, so that nothing syncs the data folder for it.
+    SqliteApart,
     /// A server at an address.
     Postgres(&'a str),
 }
@@ -39,6 +41,8 @@ pub(crate) struct Installation {
     program: PathBuf,
     /// The folder.
     pub(crate) folder: PathBuf,
+    /// The database, where it is a file.
+    file: PathBuf,
     /// What its hosts have in their environment.
     pub(crate) environment: Vec<(&'static str, OsString)>,
     /// The key of an account that may call everything. Empty until the installation was furnished.
@@ -49,16 +53,23 @@ impl Installation {
     /// Makes the folder. Nothing was started in it yet.
     pub(crate) fn make(program: &Path, folder: &Path, database: Database<'_>) -> Result<Self> {
         Host::prepare(program, folder, Recording::All, Ports::default())?;
-        std::fs::write(folder.join("secrets/seal"), "a-key-for-authentication-codes-32")?;
-        if let Database::Postgres(address) = database {
-            Host::configure(folder, &format!("database = \"{address}\""))?;
+        let mut file = folder.join("data/truc.db");
+        match database {
+            Database::Sqlite => {}
+            Database::SqliteApart => {
+                std::fs::create_dir(folder.join("database"))?;
+                file = folder.join("database/truc.db");
+                Host::configure(folder, &format!("database = \"sqlite://{}\"", file.display()))?;
+            }
+            Database::Postgres(address) => Host::configure(folder, &format!("database = \"{address}\""))?,
         }
-        let environment = Vec::new();
-        Ok(Self { program: program.to_owned(), folder: folder.to_owned(), environment, key: "".into() })
+        let (program, folder) = (program.to_owned(), folder.to_owned());
+        Ok(Self { program, folder, file, environment: Vec::new(), key: "".into() })
     }
 
     /// Has the trial connector served, with a shelf behind it, and makes an account that may call all of it.
     pub(crate) async fn furnish(&mut self, host: &Host, workspace: &Workspace, shelf: &Shelf) -> Result<()> {
+        host.secret("seal", "a-key-for-authentication-codes-32").await?;
         host.contract(&workspace.root.join("wit/trial")).await?;
         host.publish(&workspace.target.join("connectors/trial.wasm")).await?;
         let settings = json!({
@@ -119,10 +130,10 @@ impl Installation {
             std::fs::remove_dir_all(&copy)?;
         }
         std::fs::create_dir_all(&copy)?;
-        for name in ["truc.db", "truc.db-wal"] {
-            let file = self.folder.join("data").join(name);
+        for ending in ["db", "db-wal"] {
+            let file = self.file.with_extension(ending);
             if file.exists() {
-                std::fs::copy(&file, copy.join(name))?;
+                std::fs::copy(&file, copy.join("truc").with_extension(ending))?;
             }
         }
         let said = output(Command::new("python3").args(["-c", LOOK]).arg(copy.join("truc.db")));
