@@ -39,15 +39,6 @@ impl Survives {
     }
 }
 
-/// What a cut took away.
-#[derive(Default)]
-pub(crate) struct Forgotten {
-    /// Sectors that were written and not synced.
-    pub(crate) sectors: u64,
-    /// Names that were given or taken away in a folder that was not synced since.
-    pub(crate) names: u64,
-}
-
 /// A name's file or folder.
 #[derive(Clone, Debug, PartialEq)]
 struct Named {
@@ -67,14 +58,16 @@ struct Cut<'a> {
     present: HashMap<String, PathBuf>,
     survives: Survives,
     random: &'a mut Random,
-    forgotten: Forgotten,
+    /// Sectors that were written and not synced, and are taken away.
+    forgotten: u64,
 }
 
-/// Puts what a disk would hold in the place of a folder in which nobody works any more, and forgets its image.
-pub(crate) fn cut(folder: &Path, image: &Path, survives: Survives, random: &mut Random) -> Result<Forgotten> {
+/// Puts what a disk would hold in the place of a folder in which nobody works any more, and forgets its image. Gives the
+/// number of sectors that were written and are gone.
+pub(crate) fn cut(folder: &Path, image: &Path, survives: Survives, random: &mut Random) -> Result<u64> {
     let mut present = HashMap::new();
     find(folder, &mut present)?;
-    let mut cut = Cut { image, present, survives, random, forgotten: Forgotten::default() };
+    let mut cut = Cut { image, present, survives, random, forgotten: 0 };
     let after = folder.with_extension("after");
     std::fs::create_dir(&after)?;
     let root = read(&image.join("root")).context("the host was not watched")?;
@@ -95,12 +88,7 @@ impl Cut<'_> {
         let all: BTreeSet<&String> = durable.keys().chain(present.keys()).collect();
         for name in all {
             let (before, now) = (durable.get(name), present.get(name));
-            let named = if before == now || self.survives() {
-                now
-            } else {
-                self.forgotten.names += 1;
-                before
-            };
+            let named = if before == now || self.survives() { now } else { before };
             let path = into.join(name);
             match named {
                 Some(Named { kind: Kind::Folder, identity }) => {
@@ -156,12 +144,12 @@ impl Cut<'_> {
             if before != now {
                 match self.survives() {
                     true => before.copy_from_slice(now),
-                    false => self.forgotten.sectors += 1,
+                    false => self.forgotten += 1,
                 }
             }
         }
         let beyond = present.len().saturating_sub(durable.len());
-        self.forgotten.sectors += beyond.div_ceil(sector) as u64;
+        self.forgotten += beyond.div_ceil(sector) as u64;
         durable
     }
 
