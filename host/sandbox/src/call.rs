@@ -21,6 +21,7 @@ use crate::settings::{
     MAX_CORE_INSTANCES, MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_VALUES, SMALL_BODY, SMALL_VALUES,
     TICK, VALUE_BYTES, VALUE_FACTOR, hostcall_fuel,
 };
+use crate::turns;
 
 /// An operation with its arguments, decoded and checked.
 #[derive(Debug)]
@@ -253,11 +254,15 @@ impl Sandbox {
         let mut share =
             if body > SMALL_BODY { Some(self.share_of(body.saturating_mul(VALUE_FACTOR))?) } else { None };
         let covered = (body.saturating_mul(VALUE_FACTOR) / VALUE_BYTES).clamp(SMALL_VALUES, MAX_VALUES);
-        let decoded = match program.codec.decode_within(operation, arguments, covered) {
+        let decode = |values| {
+            let decode = || program.codec.decode_within(operation, arguments, values);
+            if body > SMALL_BODY { turns::apart(decode) } else { decode() }
+        };
+        let decoded = match decode(covered) {
             Err(Undecoded::TooMany) if covered < MAX_VALUES => {
                 drop(share.take());
                 share = Some(self.share_of(MAX_VALUES.saturating_mul(VALUE_BYTES))?);
-                program.codec.decode_within(operation, arguments, MAX_VALUES)
+                decode(MAX_VALUES)
             }
             decoded => decoded,
         };

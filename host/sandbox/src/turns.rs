@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
 
@@ -91,6 +91,16 @@ impl Drop for Turn<'_> {
             // It fails where nothing is owed, which is as it should be.
             let _ = self.pace.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
+    }
+}
+
+/// Does long work of the host's own, which cannot be given back half-way, without keeping a thread from what else is
+/// to do: another thread serves that meanwhile.
+pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // Nobody else would serve.
+        _ => work(),
     }
 }
 

@@ -20,11 +20,8 @@ use super::finding::Finding;
 use super::measure::{Held, Latencies};
 use super::{Setting, Size};
 use crate::workspace::progress;
-use calls::{Calls, Steady};
+use calls::{Benign, Calls, Steady};
 use site::Site;
-
-/// How often the benign service is called.
-const STEADY: Duration = Duration::from_millis(20);
 
 /// How long the host has to give back what it held during the attack.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
@@ -37,6 +34,7 @@ pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
 async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     let size = setting.size;
     let at_once = size.of(16, 6);
+    let pace = size.of(Duration::from_millis(20), Duration::from_millis(50));
     let site = Site::open(setting).await?;
     let host = site.host_process()?;
     progress(format_args!(
@@ -48,16 +46,16 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     progress("calling every hostile service once, and the benign one quietly");
     let mut calls = Calls::default();
     calls.spread(&site, site.calls(), at_once).await;
-    let mut quiet = Steady::start(&site);
+    let quiet = Steady::start(&site, pace);
     tokio::time::sleep(size.of(Duration::from_secs(20), Duration::from_secs(3))).await;
-    let quiet_times = quiet.stop().await?;
+    let quiet = quiet.stop().await?;
     let before = Held::by(host)?;
 
     let many = size.of(10_000, site.calls());
     progress(format_args!("{many} hostile calls, {at_once} at once, beside steady benign ones"));
-    let mut steady = Steady::start(&site);
+    let steady = Steady::start(&site, pace);
     calls.spread(&site, many, at_once).await;
-    let steady_times = steady.stop().await?;
+    let beside = steady.stop().await?;
     let after = settled(host, before).await?;
 
     progress("connectors that never end by themselves, one at a time");
@@ -104,7 +102,7 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
         ended_in_time(late, size),
         memory(before, after, sent, size),
     ];
-    findings.extend(undisturbed(quiet_times, steady_times, size));
+    findings.extend(undisturbed(quiet, beside, size));
     Ok(findings)
 }
 
@@ -145,7 +143,9 @@ fn memory(before: Held, after: Held, attempts: u64, size: Size) -> Finding {
 }
 
 /// The benign service's calls beside the attack and without it.
-fn undisturbed(mut quiet: Latencies, mut beside: Latencies, size: Size) -> [Finding; 2] {
+fn undisturbed(quiet: Benign, beside: Benign, size: Size) -> [Finding; 3] {
+    let failed = quiet.failed + beside.failed;
+    let (mut quiet, mut beside) = (quiet.times, beside.times);
     let (calm, busy) = (quiet.percentile(0.99), beside.percentile(0.99));
     progress(format_args!(
         "benign calls: p50 {:.1} ms and p99 {calm:.1} ms when quiet, p50 {:.1} ms and p99 {busy:.1} ms beside the attack",
@@ -167,6 +167,7 @@ fn undisturbed(mut quiet: Latencies, mut beside: Latencies, size: Size) -> [Find
     };
     [
         slowed,
-        Finding::at_least("benign calls are made beside the attack", beside.len() as u64, beside.len(), 50),
+        Finding::at_most("no benign call fails", calls, failed, 0),
+        Finding::at_least("benign calls are made beside the attack", calls, beside.len(), 50),
     ]
 }

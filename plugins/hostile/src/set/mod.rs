@@ -31,7 +31,7 @@ pub(super) fn all() -> Vec<Hostile> {
 pub(super) fn benign() -> Hostile {
     let wat = Wat::attack("(call $says (local.get $text) (local.get $length))");
     attack("benign", "Nothing: it gives back the text it is given.", wat, End::Answer(json!("a")))
-        .limits(Limits { concurrency: 64, ..ROOMY })
+        .limits(Limits { concurrency: 512, ..ROOMY })
 }
 
 /// So that on a busy machine nothing is ended but what never ends.

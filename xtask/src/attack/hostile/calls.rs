@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use futures_util::future::join_all;
 use hostile::{Call, End, Expected, Hostile};
 use hyper::Method;
@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::STEADY;
 use super::site::{Site, code_of};
 use crate::attack::measure::Latencies;
 use crate::http::{Answer, Body};
@@ -133,50 +132,54 @@ impl Calls {
     }
 }
 
+/// What became of benign calls.
+#[derive(Default)]
+pub(super) struct Benign {
+    /// How long those took that were answered well.
+    pub(super) times: Latencies,
+    /// How many were not.
+    pub(super) failed: u64,
+}
+
 /// Steady calls of the benign service.
 pub(super) struct Steady {
     stop: Arc<AtomicBool>,
-    task: Option<JoinHandle<Result<Latencies>>>,
+    task: JoinHandle<Result<Benign>>,
 }
 
 impl Steady {
-    /// Starts calling.
-    pub(super) fn start(site: &Site) -> Self {
+    /// Starts calling, once in that time.
+    pub(super) fn start(site: &Site, pace: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (client, path) = (site.agency(), format!("/api/{}/v1/attacks", site.benign.name));
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
             let body = json!({ "step": 1, "text": "a" });
             let mut calls = Vec::new();
-            let mut next = tokio::time::interval(STEADY);
+            let mut next = tokio::time::interval(pace);
             while !stopped.load(Ordering::Relaxed) {
                 next.tick().await;
                 let (client, path, body) = (client.clone(), path.clone(), body.clone());
                 // At its time, whatever became of the ones before it.
                 calls.push(tokio::spawn(async move {
-                    let begin = Instant::now();
-                    let answer = client.send(&Method::POST, &path, Body::Json(&body)).await?;
-                    ensure!(
-                        answer.status == 200,
-                        "a benign call was answered with {}: {}",
-                        answer.status,
-                        answer.json
-                    );
-                    Ok(begin.elapsed())
+                    client.send(&Method::POST, &path, Body::Json(&body)).await.ok()
                 }));
             }
-            let mut times = Latencies::default();
+            let mut benign = Benign::default();
             for call in calls {
-                times.add(call.await.context("a benign call ended early")??);
+                match call.await? {
+                    Some(answer) if answer.status == 200 => benign.times.add(answer.took),
+                    _ => benign.failed += 1,
+                }
             }
-            Ok(times)
+            Ok(benign)
         });
-        Self { stop, task: Some(task) }
+        Self { stop, task }
     }
 
-    /// Ends it; gives how long the calls took. A benign call that fails is an error.
-    pub(super) async fn stop(&mut self) -> Result<Latencies> {
+    /// Ends it; gives what became of the calls.
+    pub(super) async fn stop(self) -> Result<Benign> {
         self.stop.store(true, Ordering::Relaxed);
-        self.task.take().context("it has ended already")?.await?
+        self.task.await?
     }
 }
