@@ -15,13 +15,13 @@ const MODULES: &str = concat!(env!("OUT_DIR"), "/modules");
 pub fn components() -> std::io::Result<impl Iterator<Item = (String, Option<Vec<u8>>)>> {
     let modules = std::fs::read(MODULES)?;
     let mut at = 0;
-    let mut next = move || {
+    let next = move || {
         let (length, after) = modules.get(at..)?.split_first_chunk()?;
         let length = u32::from_le_bytes(*length) as usize;
         at += size_of::<u32>() + length;
         Some(after.get(..length)?.to_vec())
     };
-    Ok(std::iter::from_fn(move || next()).enumerate().map(|(seed, module)| {
+    Ok(std::iter::from_fn(next).enumerate().map(|(seed, module)| {
         let name = format!("generated-{seed}");
         let manifest = format!(
             "[connector]\nname = \"{name}\"\nversion = \"1.0.0\"\npublisher = \"Trục\"\n\

@@ -35,7 +35,9 @@ const GOOD: [u8; 32] = {
 /// One whose `shape` gives a good shape but for one byte, or, of a character, four.
 fn shape(name: &'static str, attempts: &'static str, at: usize, wrong: &[u8], end: End) -> Hostile {
     let mut bytes = GOOD;
-    bytes[at..at + wrong.len()].copy_from_slice(wrong);
+    for (byte, wrong) in bytes.iter_mut().skip(at).zip(wrong) {
+        *byte = *wrong;
+    }
     let mut wat = Wat::shape(format!("(i32.const {DATA})"));
     wat.put(&bytes);
     served(name, attempts, wat, vec![Call { operation: Operation::Shape, body: Body::Small, end }])

@@ -37,6 +37,9 @@ pub(super) fn benign() -> Hostile {
 /// So that on a busy machine nothing is ended but what never ends.
 const ROOMY: Limits = Limits { cpu: 3_000, deadline: 25_000, upstream_calls: 16, concurrency: CONCURRENCY };
 
+/// For what never ends.
+const BRIEF: Limits = Limits { cpu: 30, ..ROOMY };
+
 const CPU: End = End::Problem("connector-cpu-exhausted");
 const MEMORY: End = End::Problem("connector-memory-exhausted");
 const TRAPPED: End = End::Problem("connector-trapped");
@@ -67,9 +70,7 @@ fn attack(name: &'static str, attempts: &'static str, wat: Wat, end: End) -> Hos
 
 /// One whose `attack` never ends by itself.
 fn burns(name: &'static str, attempts: &'static str, wat: Wat) -> Hostile {
-    let mut burner = attack(name, attempts, wat, CPU);
-    burner.limits.cpu = 30;
-    burner
+    attack(name, attempts, wat, CPU).limits(BRIEF)
 }
 
 impl Hostile {

@@ -1,7 +1,7 @@
 //! Traps and loops at every stage of a call: when the module starts, when the host hands over arguments, in the
 //! operation, and after its answer.
 
-use super::{CPU, TRAPPED, attack, burns, nothing};
+use super::{BRIEF, CPU, TRAPPED, attack, burns, nothing};
 use crate::assemble::{RESULT, Wat, import};
 use crate::{End, Expected, Hostile};
 
@@ -16,12 +16,12 @@ fn unserved(name: &'static str, attempts: &'static str, wat: Wat) -> Hostile {
 
 /// One that behaves until somebody calls.
 fn later(name: &'static str, attempts: &'static str, does: &str, end: End) -> Hostile {
-    let initialize = format!("(func (export \"_initialize\") (if ({}) (then {does})))", "call $somebody");
+    let initialize = format!("(func (export \"_initialize\") (if (call $somebody) (then {does})))");
     let wat = Wat::attack("(call $nothing)")
         .imports(&[import::CURRENT])
         .items(format!("(func $somebody (result i32) {})", somebody()))
         .items(initialize);
-    Hostile { expected: attack(name, attempts, Wat::new(), end).expected, ..burns(name, attempts, wat) }
+    attack(name, attempts, wat, end)
 }
 
 pub(super) fn all() -> Vec<Hostile> {
@@ -56,8 +56,19 @@ pub(super) fn all() -> Vec<Hostile> {
                  (start $begin)",
             ),
         ),
-        later("later-loop", "Starts well when it is tried out, and loops when it starts for a caller.", "(loop $l (br $l))", CPU),
-        later("later-trap", "Starts well when it is tried out, and traps when it starts for a caller.", "unreachable", TRAPPED),
+        later(
+            "later-loop",
+            "Starts well when it is tried out, and loops when it starts for a caller.",
+            "(loop $l (br $l))",
+            CPU,
+        )
+        .limits(BRIEF),
+        later(
+            "later-trap",
+            "Starts well when it is tried out, and traps when it starts for a caller.",
+            "unreachable",
+            TRAPPED,
+        ),
         attack("trap", "Traps.", Wat::attack("unreachable"), TRAPPED),
         attack(
             "trap-division",
