@@ -70,7 +70,7 @@ pub enum LoadError {
     #[error("the engine refuses the component: {0}")]
     Engine(String),
     /// Compiling it takes more than the host allows.
-    #[error("the component is too costly to compile: {0}")]
+    #[error(transparent)]
     TooCostly(Cost),
     /// There is no compiler. The component is not to blame.
     #[error("the compiler cannot be used: {0}")]

@@ -50,9 +50,10 @@ struct Heard {
 }
 
 impl CompilerProcess {
-    /// A compiler that is waited for half as long again as it may compute, and for ten seconds more.
+    /// A compiler that is waited for twice as long as it may compute, and for a minute more: it gives way to others, and
+    /// what keeps it in bounds is its processor time.
     pub fn new(program: PathBuf, arguments: Vec<String>, limits: CompileLimits) -> Self {
-        let patience = Millis(limits.seconds().saturating_mul(1500).saturating_add(10_000));
+        let patience = Millis(limits.seconds().saturating_mul(2000).saturating_add(60_000));
         Self { program, arguments, limits, patience }
     }
 
