@@ -176,20 +176,20 @@ impl Site {
     }
 
     fn settings(&self, hostile: &Hostile) -> Value {
-        let mut settings = json!({ "connector": format!("{}@1.0.0", hostile.name) });
         let listener = match hostile.upstream {
             Upstream::None => None,
             Upstream::Forbidden => Some(&self.canary),
             Upstream::Silent => Some(&self.silent),
         };
-        if let Some(listener) = listener {
-            let address = format!("http://{}", listener.address);
-            settings["bindings"] = json!({ hostile::UPSTREAM: { "address": address } });
-        }
-        if hostile.key {
-            settings["keys"] = json!({ hostile::KEY: { "algorithm": "hmac-sha256", "secret": SECRET } });
-        }
-        settings
+        let bindings = match listener.map(|listener| format!("http://{}", listener.address)) {
+            Some(address) => json!({ hostile::UPSTREAM: { "address": address } }),
+            None => json!({}),
+        };
+        let keys = match hostile.key {
+            true => json!({ hostile::KEY: { "algorithm": "hmac-sha256", "secret": SECRET } }),
+            false => json!({}),
+        };
+        json!({ "connector": format!("{}@1.0.0", hostile.name), "bindings": bindings, "keys": keys })
     }
 
     /// The host's process.
