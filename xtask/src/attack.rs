@@ -132,6 +132,7 @@ fn attack(workspace: &Workspace, suites: &[Suite], size: Size, build: Build) -> 
         Build::Last => workspace.program(size.of("release", "debug"), "truc"),
     };
     let mut findings = Vec::new();
+    let mut failed = Vec::new();
     for suite in suites {
         let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         progress(format_args!("attack: {name}"));
@@ -142,11 +143,17 @@ fn attack(workspace: &Workspace, suites: &[Suite], size: Size, build: Build) -> 
         }
         std::fs::create_dir_all(&folder)?;
         let setting = Setting { workspace, truc: truc.clone(), folder, size };
-        let found = suite.attack(&setting)?;
+        match suite.attack(&setting) {
+            Ok(found) => findings.extend(found.into_iter().map(|finding| (name.clone(), finding))),
+            Err(error) => {
+                eprintln!("error: {name}: {error:#}");
+                failed.push(name.clone());
+            }
+        }
         progress(format_args!("attack: {name} took {:.0} s", begin.elapsed().as_secs_f64()));
-        findings.extend(found.into_iter().map(|finding| (name.clone(), finding)));
     }
     println!("\n{}", finding::table(&findings));
+    ensure!(failed.is_empty(), "suites that could not be carried out: {}", failed.join(", "));
     let broken = findings.iter().filter(|(_, finding)| !finding.held).count();
     ensure!(broken == 0, "{broken} of {} promises were not held", findings.len());
     Ok(format!("{} promises held", findings.len()))

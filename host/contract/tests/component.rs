@@ -261,13 +261,13 @@ fn another_contract_than_the_manifest_names_is_a_mismatch() {
 }
 
 #[test]
-fn an_async_export_is_not_the_promised_function() {
+fn an_async_export_is_refused() {
     let built_for = wit(
         "/// Gives an item.\n/// @http GET /items/{id}\nget: async func(id: u32) -> result<string, problem>;",
     );
     let bytes = with_manifest_and_wit(&linked(&built_for), &manifest(), &small_wit());
     let told = refusal(&bytes).to_string();
-    assert!(told.contains("the exported function items/get has other types"), "{told}");
+    assert!(told.contains("async component functions require the component model async feature"), "{told}");
 }
 
 #[test]

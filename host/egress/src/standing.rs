@@ -68,8 +68,11 @@ impl Drop for Presence {
     }
 }
 
-/// How many of a service's calls may be at one upstream at once, unless the binding says: all, where there is no other
-/// upstream; otherwise three quarters, so that calls that need only the others find places.
+/// How many of a service's calls may be at one upstream at once, unless the binding says: any number, where there is no
+/// other upstream; otherwise three quarters, so that calls that need only the others find places.
+///
+/// The service bounds its calls itself. A second bound by the same number would refuse those that waited for a place
+/// while the service was given more of them.
 pub(crate) fn share(concurrency: u32, upstreams: usize) -> u32 {
-    if upstreams < 2 { concurrency } else { concurrency - concurrency / 4 }.max(1)
+    if upstreams < 2 { u32::MAX } else { (concurrency - concurrency / 4).max(1) }
 }

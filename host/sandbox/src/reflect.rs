@@ -327,9 +327,11 @@ mod tests {
     use crate::settings::{self, EngineSettings};
 
     const TRIAL: &str = include_str!("../../../wit/trial/trial.wit");
+    const AIM: &str = include_str!("../../../wit/trial/aim.wit");
 
     fn contract(text: &str) -> Contract {
-        read_sources(&[("trial.wit".to_owned(), text.to_owned())]).unwrap()
+        let files = [("trial.wit", text), ("aim.wit", AIM)];
+        read_sources(&files.map(|(name, text)| (name.to_owned(), text.to_owned()))).unwrap()
     }
 
     /// One row for each kind of difference: what is written instead of what in the contract, and what is told.

@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 use super::finding::Finding;
 use super::measure::Latencies;
 use super::{Setting, Size};
-use crate::connectors;
 use crate::host::{Host, Ports, Recording};
 use crate::http::{Body, Client};
 use crate::workspace::progress;
@@ -37,12 +36,11 @@ const AT_ONCE: usize = 16;
 const BESIDE: [&str; 5] = ["dead", "beside-1", "beside-2", "beside-3", "beside-4"];
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    connectors::build(setting.workspace, &connectors::Options { only: vec!["trial".to_owned()] })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         Host::prepare(&setting.truc, &setting.folder, Recording::All, Ports::default())?;
-        std::fs::write(setting.folder.join("secrets/seal"), "the trial connector's key")?;
         let host = Host::start(&setting.truc, &setting.folder, None).await?;
+        host.secret("seal", "the trial connector's key").await?;
         let estate = Estate::found(setting, host).await?;
         let mut findings = estate.spelled(setting.size).await?;
         findings.extend(estate.misled(setting.size).await?);

@@ -19,7 +19,6 @@ use self::canaries::{Needles, Stand};
 use self::echo::{Echo, MARKER};
 use super::finding::Finding;
 use super::{Setting, Size};
-use crate::connectors;
 use crate::demo::in_runtime;
 use crate::host::{Host, Ports, Recording};
 use crate::http::{Body, Client};
@@ -31,8 +30,6 @@ const AGENCY: &str = "H56.14";
 const MASK: u8 = 165;
 
 pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
-    let trial = connectors::Options { only: vec!["trial".to_owned()] };
-    connectors::build(setting.workspace, &trial)?;
     in_runtime(run(setting))
 }
 

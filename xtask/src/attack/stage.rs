@@ -43,9 +43,9 @@ impl Stage {
         let configuration = setting.folder.join("truc.toml");
         let text = crate::workspace::read(&configuration)?;
         std::fs::write(&configuration, text.replacen("[api]\n", &format!("[api]\n{api}"), 1))?;
-        std::fs::write(setting.folder.join("secrets/seal"), "a-key-for-authentication-codes-32")?;
 
         let host = Host::start(&setting.truc, &setting.folder, None).await?;
+        host.secret("seal", "a-key-for-authentication-codes-32").await?;
         host.contract(&setting.workspace.root.join("wit/trial")).await?;
         host.publish(&component).await?;
         host.agency(AGENCY, "Trung tâm Phục vụ hành chính công").await?;

@@ -80,6 +80,8 @@ async fn run(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     // All but those of the fault that refuses connections, and the well ones.
     let met = (Fault::ALL.len() as u64 - 1) * calls + good.len() as u64;
     findings.push(Finding::at_least("calls that met their fault", met, reached, met));
+    let open: u64 = proxies.iter().map(|(_, proxy)| proxy.open.load(Ordering::Relaxed)).sum();
+    findings.push(Finding::at_most("connections left open at the upstreams", reached, open, 0));
     stage.host.stop().await?;
     Ok(findings)
 }

@@ -60,6 +60,7 @@ fn limits_tell_their_origin_and_stay_below_the_platforms_ceilings() {
     let host = installation.serve();
     host.truc(&["contract", "publish", &contract("payment")]).text();
     host.truc(&["publish", &component("payment")]).text();
+    host.secret("payment-key", "secret-canary").text();
     let put = |more: &[&str]| host.truc(&[&PUT[..], more].concat());
     let refused = put(&["--limit", "concurrency=9"]);
     let refused = refused.failed(5);

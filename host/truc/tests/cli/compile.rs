@@ -100,7 +100,7 @@ fn components_that_are_too_costly_are_refused_and_the_host_goes_on() {
     let host = host("compile-time = \"2s\"\ncompile-memory = \"512MiB\"\n");
     host.truc(&["publish", &component("trial")]).text();
     host.truc(&["contract", "publish", "lgsp:trial@1.0.0"]).text();
-    host.installation.write("secrets/seal", "a-key-for-authentication-codes-32");
+    host.secret("seal", "a-key-for-authentication-codes-32").text();
     let put = ["service", "put", "trial", "--connector", "trial@1.0.0", "--bind", "shelf=http://127.0.0.1:9"];
     host.truc(&[&put[..], &["--key", "seal=hmac-sha256:seal"]].concat()).text();
     host.truc(&["agency", "add", "H56.14", "Sở Nông nghiệp và Môi trường"]).text();
@@ -238,6 +238,7 @@ fn an_artifact_that_was_tampered_with_is_compiled_anew_at_the_next_start() {
     let host = host("");
     host.truc(&["publish", &component("payment")]).text();
     host.truc(&["contract", "publish", "lgsp:payment@1.0.0"]).text();
+    host.secret("payment-key", "secret-canary").text();
     let put = [
         "service",
         "put",

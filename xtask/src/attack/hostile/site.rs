@@ -87,9 +87,9 @@ impl Site {
     pub(super) async fn open(setting: &Setting<'_>) -> Result<Self> {
         let folder = setting.folder.join("host");
         Host::prepare(&setting.truc, &folder, Recording::All, Ports::default())?;
-        std::fs::write(folder.join("secrets").join(SECRET), "a key of the attack's own")?;
         let (canary, silent) = (Listener::open().await?, Listener::open().await?);
         let host = Host::start(&setting.truc, &folder, None).await?;
+        host.secret(SECRET, "a key of the attack's own").await?;
         let control = host.control()?;
         host.contract(&setting.workspace.root.join("wit/hostile")).await?;
         host.agency(AGENCY, "Sở Thông tin và Truyền thông").await?;
