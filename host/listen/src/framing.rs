@@ -292,7 +292,7 @@ impl Head {
 fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = text.iter().position(|byte| *byte == b':')?;
     let (name, value) = (text.get(..colon)?, text.get(colon + 1..)?);
-    let sound = !name.is_empty() && name.iter().all(is_token) && !value.iter().any(|byte| *byte == 0);
+    let sound = !name.is_empty() && name.iter().all(is_token) && !value.contains(&0);
     sound.then(|| (name, trim(value)))
 }
 

@@ -93,6 +93,10 @@ pub enum Plane {
 }
 
 /// A request that has come.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are sound, and boxing those would cost each an allocation"
+)]
 pub enum Arrival {
     /// One that is whole so far: its framing is clear, and so is its path.
     Sound(Request<Incoming>),
