@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use truc_model::Code;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder, Server,
@@ -23,6 +24,10 @@ look at exchanges. Every error is a problem document (RFC 9457) with a stable `c
 /// What every operation can answer with, whatever it does.
 const ALWAYS: &[Code] =
     &[Code::MissingKey, Code::WrongKey, Code::Internal, Code::StoreUnavailable, Code::DeadlineExceeded];
+
+/// What every name in a path is made of. Whatever else comes is refused: what could be read as another path before
+/// anything is looked up.
+const NAME_IN_PATH: &str = "^[A-Za-z0-9][A-Za-z0-9._+-]*$";
 
 /// The problems of one operation, for its `responses(…)`.
 macro_rules! problems {
@@ -135,9 +140,36 @@ pub(crate) fn finish(mut document: OpenApi) -> Vec<u8> {
             for (status, response) in responses(ALWAYS) {
                 operation.responses.responses.entry(status).or_insert(response);
             }
+            bound_path(operation);
         }
     }
     serde_json::to_vec(&document).unwrap_or_default()
+}
+
+/// Says what the names in an operation's path are made of, and what comes of others.
+fn bound_path(operation: &mut Operation) {
+    let mut bound = false;
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Path
+            && let Some(RefOr::T(Schema::Object(text))) = &mut parameter.schema
+        {
+            text.pattern.get_or_insert_with(|| NAME_IN_PATH.to_owned());
+            bound = true;
+        }
+    }
+    let malformed = responses(&[Code::MalformedRequest]);
+    for (status, response) in malformed.into_iter().filter(|_| bound) {
+        match (operation.responses.responses.get_mut(&status), response) {
+            (Some(RefOr::T(known)), RefOr::T(more)) if !known.description.contains(&more.description) => {
+                known.description = format!("{}\n{}", known.description, more.description);
+            }
+            (Some(_), _) => {}
+            (None, response) => {
+                operation.responses.responses.insert(status, response);
+            }
+        }
+    }
 }
 
 /// One response for each status, which names the codes.
