@@ -43,7 +43,7 @@ pub(crate) fn attack(setting: &Setting<'_>) -> Result<Vec<Finding>> {
 
 async fn run(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     let calls: u64 = setting.size.of(1000, 40);
-    let at_once: u64 = setting.size.of(32, 4);
+    let at_once: u64 = setting.size.of(8, 4);
     let upstream = Upstream::start().await?;
     let mut proxies = Vec::new();
     for fault in [Fault::None].into_iter().chain(Fault::ALL) {
