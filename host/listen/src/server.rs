@@ -232,13 +232,15 @@ where
                 let open = line.begin();
                 let fault = line.request();
                 let (handler, line) = (handler.clone(), line.clone());
-                async move {
+                // Of a future that is not boxed, hyper reserves the room with each connection: tens of kilobytes, also
+                // for thousands of connections that say nothing.
+                Box::pin(async move {
                     if !open {
                         // The line is being closed at this very moment; nothing is begun any more.
                         return std::future::pending().await;
                     }
                     Ok::<_, Infallible>(answer(handler, request, fault, line).await)
-                }
+                })
             }
         });
         let connection = builder(&self.manners).serve_connection(TokioIo::new(watched), service);
