@@ -1,14 +1,13 @@
 //! One call: a fresh instance, one operation, and the instance is gone.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use truc_model::{AccountName, AgencyCode, Code, Limits, Problem, RequestId};
-use wasmtime::component::Val;
+use wasmtime::component::{ComponentExportIndex, Val};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::capabilities::{Environment, printable};
@@ -17,11 +16,12 @@ use crate::decode::{Arguments, Undecoded};
 use crate::encode::EncodeError;
 use crate::mask::Masker;
 use crate::program::{Program, Sandbox};
+use crate::progress::{Counted, Progress};
 use crate::settings::{
     MAX_CORE_INSTANCES, MAX_HANDLES, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_VALUES, SMALL_BODY, SMALL_VALUES,
-    TICK, VALUE_BYTES, VALUE_FACTOR, hostcall_fuel,
+    VALUE_BYTES, VALUE_FACTOR, hostcall_fuel,
 };
-use crate::turns;
+use crate::turns::{self, Weight, weighed};
 
 /// An operation with its arguments, decoded and checked.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ pub(crate) struct Call {
     pub(crate) caller: CallerInfo,
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
-    pub(crate) upstream_calls: u32,
+    pub(crate) progress: Arc<Progress>,
     /// Bytes of bodies that went to upstreams and came from them.
     pub(crate) upstream_bytes: u64,
     pub(crate) log_lines: u32,
@@ -138,7 +138,8 @@ pub(crate) struct Call {
     /// Made when the connector writes its first line.
     masker: Option<Masker>,
     limiter: MemoryLimiter,
-    cpu: CpuMeter,
+    /// The processor time that the call may take.
+    processor_time: Duration,
 }
 
 /// An operation and its arguments.
@@ -159,6 +160,15 @@ impl Call {
             *host_room = host_room.saturating_sub(masker.held());
             masker
         })
+    }
+
+    /// Called at the first check of the connector's code after a tick. Its own code counts, and whatever it made the host
+    /// do at once; time in which it waits does not.
+    fn tick(&self) -> UpdateDeadline {
+        if self.progress.processor_time() > self.processor_time {
+            return UpdateDeadline::Interrupt;
+        }
+        UpdateDeadline::Yield(1)
     }
 }
 
@@ -216,29 +226,6 @@ impl ResourceLimiter for MemoryLimiter {
     }
 }
 
-/// Counts the ticks during which the call held a thread: the connector's own code and whatever it made the host do
-/// at once. Time in which the call waits is not counted.
-struct CpuMeter {
-    ticks: Arc<AtomicU64>,
-    /// The tick at which the call last got a thread.
-    resumed: Arc<AtomicU64>,
-    spent: u64,
-    budget: u64,
-}
-
-impl CpuMeter {
-    /// Called at the first check of the connector's code after a tick.
-    fn tick(&mut self) -> UpdateDeadline {
-        let now = self.ticks.load(Ordering::Acquire);
-        let before = self.resumed.swap(now, Ordering::AcqRel);
-        self.spent = self.spent.saturating_add(now.saturating_sub(before));
-        if self.spent > self.budget {
-            return UpdateDeadline::Interrupt;
-        }
-        UpdateDeadline::Yield(1)
-    }
-}
-
 impl Sandbox {
     /// Decodes and checks the arguments of an operation, known by its index in the program's contract.
     ///
@@ -254,9 +241,12 @@ impl Sandbox {
         let mut share =
             if body > SMALL_BODY { Some(self.share_of(body.saturating_mul(VALUE_FACTOR))?) } else { None };
         let covered = (body.saturating_mul(VALUE_FACTOR) / VALUE_BYTES).clamp(SMALL_VALUES, MAX_VALUES);
+        let weight = if body > SMALL_BODY { Weight::Heavy } else { Weight::Light };
         let decode = |values| {
-            let decode = || program.codec.decode_within(operation, arguments, values);
-            if body > SMALL_BODY { turns::apart(decode) } else { decode() }
+            weighed(weight, || {
+                let arguments = program.codec.decode_within(operation, arguments, values)?;
+                Ok((arguments.held(), Arc::new(arguments)))
+            })
         };
         let decoded = match decode(covered) {
             Err(Undecoded::TooMany) if covered < MAX_VALUES => {
@@ -266,8 +256,8 @@ impl Sandbox {
             }
             decoded => decoded,
         };
-        let arguments = Arc::new(decoded?);
-        Ok(Prepared { operation, held: arguments.held(), arguments, _share: share })
+        let (held, arguments) = decoded?;
+        Ok(Prepared { operation, held, arguments, _share: share })
     }
 
     /// Values take many times the memory of their JSON, so large requests share what the host has for them.
@@ -292,9 +282,10 @@ impl Sandbox {
             dossier: None,
             request_id: RequestId::new(environment.clock.now(), &[0; 10]),
         };
-        let (mut store, _) = self.store(environment, Input { caller: nobody, deadline }, None, 0);
-        let started = tokio::time::timeout_at(deadline, program.instance.instantiate_async(&mut store)).await;
-        match started {
+        let mut store = self.store(environment, Input { caller: nobody, deadline }, None, 0);
+        let progress = store.data().progress.clone();
+        let start = Counted::new(progress, program.instance.instantiate_async(&mut store));
+        match tokio::time::timeout_at(deadline, start).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify(&error, store.data()).1),
             Err(_) => Err("it did not start in time".to_owned()),
@@ -307,76 +298,30 @@ impl Sandbox {
     /// The contract's own refusals, and everything that can go wrong, as a problem with its cause.
     pub async fn call(
         &self,
-        program: &Program,
+        program: &Arc<Program>,
         prepared: Prepared,
         environment: &Arc<Environment>,
         input: Input,
     ) -> Result<Answer, CallError> {
-        let Prepared { operation, arguments, held, _share } = prepared;
-        let Some(export) = program.exports.get(operation) else {
+        let Some(export) = program.exports.get(prepared.operation).copied() else {
             let problem = Problem::new(Code::RouteNotFound, "");
             return Err(CallError { problem, cause: None, upstream_calls: 0 });
         };
         let deadline = input.deadline;
-        let called = Called { codec: program.codec.clone(), operation, arguments: arguments.clone() };
-        let (mut store, resumed) = self.store(environment, input, Some(called), held);
-        let mut results = vec![Val::Bool(false); usize::from(program.codec.returns(operation))];
-        let run = async {
-            let instance = program.instance.instantiate_async(&mut store).await?;
-            let Some(function) = instance.get_func(&mut store, export) else {
-                return Err(wasmtime::Error::msg("the planned export is missing"));
-            };
-            function.call_async(&mut store, arguments.as_slice(), &mut results).await
+        let weight = Weight::of(prepared.held);
+        let called = Called {
+            codec: program.codec.clone(),
+            operation: prepared.operation,
+            arguments: prepared.arguments.clone(),
         };
-        let ended = {
-            let mut run = std::pin::pin!(run);
-            let ticks = self.ticker.ticks();
-            let mut turn = self.turns.begin(&program.pace);
-            let metered = poll_fn(|context| {
-                turn.poll(context, |context| {
-                    // Whatever happens from here to the next wait is the call's processor time.
-                    resumed.store(ticks.load(Ordering::Acquire), Ordering::Release);
-                    run.as_mut().poll(context)
-                })
-            });
-            tokio::time::timeout_at(deadline, metered).await
-        };
-        let call = store.data();
-        let upstream_calls = call.upstream_calls;
-        let failed = |code: Code, cause: String| CallError {
-            problem: Problem::new(code, ""),
-            cause: Some(cause),
-            upstream_calls,
-        };
-        match ended {
-            Err(_) => Err(failed(
-                Code::DeadlineExceeded,
-                format!("the deadline of {} passed", environment.limits.deadline),
-            )),
-            Ok(Err(error)) => {
-                let (code, cause) = classify(&error, call);
-                let mut failed = failed(code, cause);
-                if code == Code::TooBusy {
-                    failed.problem.retry_after = Some(1);
-                }
-                Err(failed)
-            }
-            Ok(Ok(())) => {
-                let returned = Values::returned(results);
-                let room = call.host_room.saturating_sub(returned.held());
-                let limit = environment.limits.response_bytes.0.min(room);
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                match program.codec.encode(operation, &returned, limit) {
-                    Ok(Outcome::Answer { status, body }) => Ok(Answer { status, body, upstream_calls }),
-                    Ok(Outcome::Problem(problem)) => Err(CallError { problem, cause: None, upstream_calls }),
-                    Err(error) => {
-                        let too_large = error == EncodeError::TooLarge;
-                        let code = if too_large { Code::AnswerTooLarge } else { Code::AnswerInvalid };
-                        Err(failed(code, format!("the connector's result: {error}")))
-                    }
-                }
-            }
-        }
+        let store = self.store(environment, input, Some(called), prepared.held);
+        let progress = store.data().progress.clone();
+        let work = carry_out(program.clone(), export, prepared, store);
+        let ended = self.turns.run(&program.pace, weight, progress.clone(), work);
+        tokio::time::timeout_at(deadline, ended).await.unwrap_or_else(|_| {
+            let cause = format!("the deadline of {} passed", environment.limits.deadline);
+            Err(failed(&progress, Code::DeadlineExceeded, cause))
+        })
     }
 
     /// A store for one call whose arguments the host holds in that many bytes.
@@ -386,17 +331,14 @@ impl Sandbox {
         input: Input,
         called: Option<Called>,
         held: u64,
-    ) -> (Store<Call>, Arc<AtomicU64>) {
+    ) -> Store<Call> {
         let limits = &environment.limits;
         let host_room = limits.host_memory.0.saturating_sub(held);
-        let ticks = self.ticker.ticks().clone();
-        let resumed = Arc::new(AtomicU64::new(ticks.load(Ordering::Acquire)));
-        let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
         let call = Call {
             caller: input.caller,
             deadline: input.deadline,
             started: Instant::now(),
-            upstream_calls: 0,
+            progress: Arc::new(Progress::new()),
             upstream_bytes: 0,
             log_lines: 0,
             cache_put: 0,
@@ -404,7 +346,7 @@ impl Sandbox {
             called,
             masker: None,
             limiter: MemoryLimiter { limit: limits.memory.as_usize(), used: 0, refused: Refused::Never },
-            cpu: CpuMeter { ticks, resumed: resumed.clone(), spent: 0, budget: limits.cpu.0.div_ceil(tick) },
+            processor_time: limits.cpu.as_duration(),
             environment: environment.clone(),
         };
         let mut store = Store::new(self.engine(), call);
@@ -412,8 +354,67 @@ impl Sandbox {
         store.set_hostcall_fuel(hostcall_fuel(limits, host_room));
         store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Call>| Ok(store.data_mut().cpu.tick()));
-        (store, resumed)
+        store.epoch_deadline_callback(|store: StoreContextMut<'_, Call>| Ok(store.data().tick()));
+        store
+    }
+}
+
+/// Does the work of a call, from a fresh instance to the answer, and gives everything back.
+async fn carry_out(
+    program: Arc<Program>,
+    export: ComponentExportIndex,
+    prepared: Prepared,
+    mut store: Store<Call>,
+) -> Result<Answer, CallError> {
+    let Prepared { operation, arguments, held: _, _share } = prepared;
+    let mut results = vec![Val::Bool(false); usize::from(program.codec.returns(operation))];
+    let ran = run(&program, export, &arguments, &mut store, &mut results).await;
+    let progress = store.data().progress.clone();
+    if let Err(error) = ran {
+        let (code, cause) = classify(&error, store.data());
+        let mut failed = failed(&progress, code, cause);
+        if code == Code::TooBusy {
+            failed.problem.retry_after = Some(1);
+        }
+        return Err(failed);
+    }
+    let returned = Values::returned(results);
+    let held = returned.held();
+    turns::before(Weight::of(held), &progress).await;
+    let call = store.data();
+    let limit = call.environment.limits.response_bytes.0.min(call.host_room.saturating_sub(held));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let upstream_calls = progress.upstream_calls();
+    match program.codec.encode(operation, &returned, limit) {
+        Ok(Outcome::Answer { status, body }) => Ok(Answer { status, body, upstream_calls }),
+        Ok(Outcome::Problem(problem)) => Err(CallError { problem, cause: None, upstream_calls }),
+        Err(error) => {
+            let too_large = error == EncodeError::TooLarge;
+            let code = if too_large { Code::AnswerTooLarge } else { Code::AnswerInvalid };
+            Err(failed(&progress, code, format!("the connector's result: {error}")))
+        }
+    }
+}
+
+async fn run(
+    program: &Program,
+    export: ComponentExportIndex,
+    arguments: &Values,
+    store: &mut Store<Call>,
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let instance = program.instance.instantiate_async(&mut *store).await?;
+    let Some(function) = instance.get_func(&mut *store, export) else {
+        return Err(wasmtime::Error::msg("the planned export is missing"));
+    };
+    function.call_async(store, arguments.as_slice(), results).await
+}
+
+fn failed(progress: &Progress, code: Code, cause: String) -> CallError {
+    CallError {
+        problem: Problem::new(code, ""),
+        cause: Some(cause),
+        upstream_calls: progress.upstream_calls(),
     }
 }
 

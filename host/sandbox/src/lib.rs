@@ -14,6 +14,7 @@ mod encode;
 mod mask;
 mod plan;
 mod program;
+mod progress;
 mod reflect;
 mod rules;
 mod settings;

@@ -26,7 +26,7 @@ pub struct Sandbox {
     artifacts: Artifacts,
     compiler: Compiler,
     compiling: Gate,
-    pub(crate) ticker: Ticker,
+    _ticker: Ticker,
     pub(crate) turns: Turns,
     /// Shares of the memory for large bodies, in KiB.
     pub(crate) large_bodies: Arc<Semaphore>,
@@ -44,7 +44,7 @@ pub struct Program {
     /// The function of each operation.
     pub(crate) exports: Vec<ComponentExportIndex>,
     pub(crate) codec: Arc<Codec>,
-    /// Whether its calls take turns.
+    /// Whether its calls go to the lane for long ones.
     pub(crate) pace: Pace,
 }
 
@@ -94,10 +94,20 @@ impl Sandbox {
         let identity = EngineIdentity::of(&engine);
         let linker = capabilities::linker(&engine)?;
         let ticker = Ticker::start(&engine)?;
-        let turns = Turns::new(ticker.ticks().clone());
+        let turns = Turns::new()?;
         let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
         let compiling = Gate::default();
-        Ok(Self { engine, identity, linker, artifacts, compiler, compiling, ticker, turns, large_bodies })
+        Ok(Self {
+            engine,
+            identity,
+            linker,
+            artifacts,
+            compiler,
+            compiling,
+            _ticker: ticker,
+            turns,
+            large_bodies,
+        })
     }
 
     /// Makes a program of a component under a published contract, or, where there is none, under the one it brings: from

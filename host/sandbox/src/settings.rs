@@ -173,8 +173,9 @@ fn pool(settings: EngineSettings) -> PoolingAllocationConfig {
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
         // Keeping touched pages and resetting them in place, found by the page-map scan, saves the page faults that
-        // giving them back would cost at each call.
-        .linear_memory_keep_resident(1 << 20)
+        // giving them back would cost at each call. A connector in Rust touches some 30 pages; what a call touches
+        // beyond this goes back, so that a burst of large calls leaves nothing behind.
+        .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto)

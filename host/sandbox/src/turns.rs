@@ -1,92 +1,153 @@
 //! Who may hold a thread. The host's threads serve everything: requests, the ledger, and the code of connectors. A
 //! connector gives its thread back at every tick, but if as many of them computed at once as there are threads, all
-//! else would wait a tick or more each time it has something to do. So calls that compute for long take turns on all
-//! threads but one, a tick each, in the order in which they ask; those that are done within a tick or two never wait.
+//! else would wait a tick or more each time it has something to do. So calls that compute for long go on in a lane of
+//! their own: threads beside the host's, one fewer than these, on which the calls take turns of a tick each, in the order
+//! in which they came. Those that are done within a tick never go there.
+//!
+//! The system gives way to the host's threads before those of the lane, where it has not processors enough for all.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
-use tokio_util::sync::PollSemaphore;
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio_util::task::AbortOnDropHandle;
 
-/// Ticks that a call may see pass while it holds a thread before it takes turns. The first may be nearly over when it
-/// begins; and a call that the system interrupted for a moment is none that computes for long.
-const SHORT: u64 = 2;
+use crate::progress::{Counted, Progress};
 
-/// How many short calls in a row clear a connector of having made a long one. Until then its calls take turns from the
-/// start: else many of them, each within its first ticks, would hold all threads.
+/// What a call may compute before it goes on in the lane, at the next tick: what it takes to convert some hundred kilobytes.
+const SHORT: Duration = Duration::from_millis(5);
+
+/// How many short calls in a row clear a connector of having made a long one. Until then its calls go to the lane from the
+/// start: else many of them, each within its first tick, would hold all threads.
 const CLEARED: u32 = 16;
 
-/// The threads on which long calls take turns.
+/// What the host may hold for the arguments or the result of a call that need not compute for long because of them.
+const LIGHT: u64 = 256 << 10;
+
+/// How much the system prefers others to the threads of the lane: they get a tenth of a processor that others want too.
+const NICE: i32 = 10;
+
+/// Whether work can be expected to take long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// It is done in a moment, as far as is known.
+    Light,
+    /// It takes long for what there is to convert.
+    Heavy,
+}
+
+impl Weight {
+    /// The weight of values for which the host holds that many bytes.
+    pub(crate) fn of(held: u64) -> Self {
+        if held > LIGHT { Self::Heavy } else { Self::Light }
+    }
+}
+
+/// The lane for long calls.
 pub(crate) struct Turns {
-    ticks: Arc<AtomicU64>,
-    threads: OnceLock<Arc<Semaphore>>,
+    /// There until it is dropped.
+    lane: Option<Runtime>,
 }
 
 /// What is known of a connector: how many short calls it still owes.
 #[derive(Default)]
 pub(crate) struct Pace(AtomicU32);
 
-/// One call's share of the threads.
-pub(crate) struct Turn<'a> {
-    turns: &'a Turns,
+/// A call, which tells the connector's pace when it ends, however it ends.
+struct Paced<'a> {
     pace: &'a Pace,
-    /// Ticks that passed while the call held a thread.
-    held: u64,
-    /// Set once the call takes turns.
-    queue: Option<PollSemaphore>,
+    progress: &'a Progress,
+}
+
+/// Work in the lane. What it starts, and what it waits for, belongs to the runtime of whoever asked for it.
+struct Outside<F> {
+    work: Option<Counted<F>>,
+    home: Handle,
 }
 
 impl Turns {
-    /// Turns that are counted in these ticks.
-    pub(crate) fn new(ticks: Arc<AtomicU64>) -> Self {
-        Self { ticks, threads: OnceLock::new() }
+    /// A lane beside the threads of the runtime in which this is called.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        let lane = Builder::new_multi_thread()
+            .worker_threads(threads.saturating_sub(1).max(1))
+            .thread_name("long-calls")
+            .on_thread_start(|| {
+                // Where the system does not let itself be asked, they are threads like others.
+                let _ = rustix::process::nice(NICE);
+            })
+            .build()?;
+        Ok(Self { lane: Some(lane) })
     }
 
-    /// The share of a call that begins now.
-    pub(crate) fn begin<'a>(&'a self, pace: &'a Pace) -> Turn<'a> {
-        let queue = (pace.0.load(Ordering::Relaxed) > 0).then(|| self.queue());
-        Turn { turns: self, pace, held: 0, queue }
+    /// Does the work of a call with arguments of that weight.
+    pub(crate) async fn run<F>(
+        &self,
+        pace: &Pace,
+        arguments: Weight,
+        progress: Arc<Progress>,
+        work: F,
+    ) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let _paced = Paced { pace, progress: &progress };
+        let mut work = Counted::new(progress.clone(), work);
+        if arguments == Weight::Light && pace.0.load(Ordering::Relaxed) == 0 {
+            let here = poll_fn(|context| match std::pin::pin!(&mut work).poll(context) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if progress.laid_down() >= SHORT || progress.is_heavy() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(ended) = here.await {
+                return ended;
+            }
+        }
+        self.in_the_lane(work).await
     }
 
-    fn queue(&self) -> PollSemaphore {
-        let threads = self.threads.get_or_init(|| {
-            let all = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
-            Arc::new(Semaphore::new(all.saturating_sub(1).max(1)))
-        });
-        PollSemaphore::new(threads.clone())
+    async fn in_the_lane<F>(&self, work: Counted<F>) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let Some(lane) = &self.lane else { return work.await };
+        let mut outside = Outside { work: Some(work), home: Handle::current() };
+        let task = lane.spawn(poll_fn(move |context| {
+            let _home = outside.home.enter();
+            match &mut outside.work {
+                Some(work) => std::pin::pin!(work).poll(context),
+                None => Poll::Pending,
+            }
+        }));
+        match AbortOnDropHandle::new(task).await.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(ended) => ended,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The lane is gone; so is the host.
+            Err(Err(_)) => std::future::pending().await,
+        }
     }
 }
 
-impl Turn<'_> {
-    /// Goes on with the call, if it does not have to wait for its turn.
-    pub(crate) fn poll<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        go_on: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let _thread = match &mut self.queue {
-            Some(queue) => ready!(queue.poll_acquire(context)),
-            None => None,
-        };
-        let before = self.turns.ticks.load(Ordering::Acquire);
-        let polled = go_on(context);
-        self.held += self.turns.ticks.load(Ordering::Acquire).saturating_sub(before);
-        if self.held >= SHORT && self.queue.is_none() {
-            self.queue = Some(self.turns.queue());
-        }
-        if self.held >= SHORT {
-            self.pace.0.store(CLEARED, Ordering::Relaxed);
-        }
-        polled
-    }
-}
-
-impl Drop for Turn<'_> {
+impl Drop for Turns {
     fn drop(&mut self) {
-        if self.held < SHORT {
+        if let Some(lane) = self.lane.take() {
+            // It may be dropped where waiting for its threads is not allowed.
+            lane.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Paced<'_> {
+    fn drop(&mut self) {
+        if self.progress.laid_down() >= SHORT {
+            self.pace.0.store(CLEARED, Ordering::Relaxed);
+        } else {
             let less = |owed: u32| owed.checked_sub(1);
             // It fails where nothing is owed, which is as it should be.
             let _ = self.pace.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -94,88 +155,39 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Does long work of the host's own, which cannot be given back half-way, without keeping a thread from what else is
-/// to do: another thread serves that meanwhile.
-pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
+impl<F> Drop for Outside<F> {
+    fn drop(&mut self) {
+        let _home = self.home.enter();
+        drop(self.work.take());
+    }
+}
+
+/// Lets whoever does the work of a call see that what comes next is of that weight, and where it belongs.
+pub(crate) async fn before(weight: Weight, progress: &Progress) {
+    if weight == Weight::Light || progress.is_heavy() {
+        return;
+    }
+    progress.grow_heavy();
+    let mut aside = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut aside, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Does work outside any call; if it is heavy, without keeping a thread from what else is to do: another thread serves
+/// that meanwhile.
+pub(crate) fn weighed<T>(weight: Weight, work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        // Nobody else would serve.
+        Ok(RuntimeFlavor::MultiThread) if weight == Weight::Heavy => tokio::task::block_in_place(work),
+        // It is done in a moment, or nobody else would serve.
         _ => work(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::future::poll_fn;
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-
-    /// A call that sees a number of ticks pass, one in each turn, and counts itself while it holds a thread.
-    async fn call(turns: &Turns, pace: &Pace, ticks: u32, now: &AtomicUsize, most: &AtomicUsize) {
-        let mut turn = turns.begin(pace);
-        let mut left = ticks;
-        poll_fn(|context| {
-            turn.poll(context, |context| {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                turns.ticks.fetch_add(1, Ordering::SeqCst);
-                // So that others are seen here that were let in meanwhile.
-                std::thread::yield_now();
-                now.fetch_sub(1, Ordering::SeqCst);
-                if left == 0 {
-                    return Poll::Ready(());
-                }
-                left -= 1;
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-        })
-        .await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn long_calls_leave_a_thread_and_all_of_them_end() {
-        let turns = Arc::new(Turns::new(Arc::default()));
-        let pace = Arc::new(Pace::default());
-        pace.0.store(CLEARED, Ordering::SeqCst);
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let calls: Vec<_> = (0..12)
-            .map(|_| {
-                let (turns, pace, now, most) = (turns.clone(), pace.clone(), now.clone(), most.clone());
-                tokio::spawn(async move { call(&turns, &pace, 10, &now, &most).await })
-            })
-            .collect();
-        for call in calls {
-            call.await.unwrap();
-        }
-        assert!(most.load(Ordering::SeqCst) <= 3, "{most:?} held a thread at once");
-        assert_eq!(turns.queue().available_permits(), 3, "all of them are given back");
-    }
-
-    #[tokio::test]
-    async fn a_long_call_makes_the_next_ones_take_turns_and_short_ones_clear_the_connector() {
-        let turns = Turns::new(Arc::default());
-        let pace = Pace::default();
-        let counts = (AtomicUsize::new(0), AtomicUsize::new(0));
-        assert!(turns.begin(&pace).queue.is_none());
-        call(&turns, &pace, 5, &counts.0, &counts.1).await;
-        for owed in (1..=CLEARED).rev() {
-            assert_eq!(pace.0.load(Ordering::SeqCst), owed);
-            let mut short = turns.begin(&pace);
-            assert!(short.queue.is_some());
-            assert_eq!(poll_fn(|context| short.poll(context, |_| Poll::Ready(7))).await, 7);
-        }
-        assert!(turns.begin(&pace).queue.is_none());
-    }
-
-    #[tokio::test]
-    async fn a_short_call_never_waits_while_long_ones_hold_their_threads() {
-        let turns = Turns::new(Arc::default());
-        let pace = Pace::default();
-        let _all = turns.queue().clone_inner().acquire_owned().await.unwrap();
-        let mut short = turns.begin(&pace);
-        assert_eq!(poll_fn(|context| short.poll(context, |_| Poll::Ready(7))).await, 7);
-    }
-}
+mod tests;

@@ -29,7 +29,7 @@ fn environment(program: &Program) -> Arc<Environment> {
 
 async fn call(
     sandbox: &Sandbox,
-    program: &Program,
+    program: &Arc<Program>,
     environment: &Arc<Environment>,
     operation: Operation,
     body: &Value,
@@ -90,7 +90,7 @@ async fn try_one(sandbox: &Sandbox, hostile: &Hostile, times: usize) -> Vec<Stri
         (Err(error), Expected::Unpublished(code)) if refusal(&error) == *code => return Vec::new(),
         (Err(error), _) => return vec![format!("it is refused: {error:.200}")],
         (Ok(_), Expected::Unpublished(_)) => return vec!["it is published".to_owned()],
-        (Ok((program, _)), _) => program,
+        (Ok((program, _)), _) => Arc::new(program),
     };
     let environment = environment(&program);
     let calls = match (sandbox.try_out(&program, &environment).await, &hostile.expected) {
@@ -167,7 +167,7 @@ async fn what_chance_makes_ends_within_its_bounds() {
     for (name, component) in hostile::generated::components().unwrap().take(GENERATED) {
         let Some(component) = component else { continue };
         let program = match sandbox.load(&component, Some(&contract())) {
-            Ok((program, _)) => program,
+            Ok((program, _)) => Arc::new(program),
             // Some of it needs what the engine has switched off.
             Err(error @ (LoadError::Engine(_) | LoadError::Component(_))) => {
                 refused.push(error.to_string());

@@ -111,10 +111,10 @@ impl Call {
     fn count(&mut self, request: WitRequest) -> Result<WitRequest, Error> {
         let limits = &self.environment.limits;
         let most = limits.upstream_calls;
-        if self.upstream_calls >= most {
+        if self.progress.upstream_calls() >= most {
             return Err(Error::Exhausted(format!("the limit `upstream-calls` of {most} is used up")));
         }
-        self.upstream_calls += 1;
+        self.progress.count_upstream_call();
         if head(&request) > MAX_REQUEST_HEAD {
             return Err(Error::Denied(format!(
                 "path, parameters, query and header fields have more than {MAX_REQUEST_HEAD} bytes together"
@@ -323,10 +323,10 @@ mod tests {
         assert_eq!(call.upstream_bytes, 2_000);
         let exhausted = outcome(call.call(request(501)).await).unwrap_err();
         assert!(exhausted.contains("`upstream-total-bytes` of 2500B is used up"), "{exhausted}");
-        let calls = call.upstream_calls;
+        let calls = call.progress.upstream_calls();
         let refused = outcome(call.call(request(0)).await).unwrap_err();
         assert!(refused.contains("is used up"), "{refused}");
-        assert_eq!((call.upstream_calls, call.upstream_bytes), (calls + 1, 2_500));
+        assert_eq!((call.progress.upstream_calls(), call.upstream_bytes), (calls + 1, 2_500));
     }
 
     #[tokio::test]
