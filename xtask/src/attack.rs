@@ -22,6 +22,7 @@ use clap::ValueEnum;
 
 use crate::connectors;
 use crate::demo::{self, Features};
+use crate::tools;
 use crate::workspace::{Workspace, progress, run as run_command};
 use finding::Finding;
 
@@ -164,6 +165,7 @@ fn build(workspace: &Workspace, size: Size, features: Features) -> Result<PathBu
     match size {
         Size::Full => {
             connectors::build(workspace, &connectors::Options::default())?;
+            tools::ensure_make()?;
             progress("building the host for release (minutes, the first time)");
             run_command(workspace.cargo().args(["build", "--release", "--quiet", "--bin", "truc"]))?;
             Ok(workspace.program("release", "truc"))

@@ -21,6 +21,7 @@ use crate::connectors;
 use crate::host::{Host, Ports, Recording};
 use crate::http::Client;
 use crate::process::{Server, cores};
+use crate::tools;
 use crate::workspace::{Workspace, output, progress, run as run_command};
 use load::{Plan, Target, Workload};
 use report::{Report, Row, Side};
@@ -59,6 +60,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if !options.built {
         connectors::build(workspace, &connectors::Options { only: vec!["bench".to_owned()] })?;
+        tools::ensure_make()?;
         progress("building the host and the native handler for release (minutes, the first time)");
         let programs = ["--bin", "truc", "--bin", "truc-bench-native", "--bin", "truc-bench-codec"];
         run_command(workspace.cargo().args(["build", "--release"]).args(programs))?;

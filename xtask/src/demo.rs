@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connectors;
 use crate::table::Table;
-use crate::tools::Chromium;
+use crate::tools::{self, Chromium};
 use crate::workspace::{Workspace, progress, run as run_command};
 use calls::{admin, civil_status, insurance, land, payment, postal};
 use estate::{Estate, Ports};
@@ -80,6 +80,7 @@ pub(crate) fn check_pages(workspace: &Workspace, features: Features) -> Result<S
 pub(crate) fn build(workspace: &Workspace, features: Features) -> Result<()> {
     let only = ["civil-status", "land", "insurance", "postal", "payment"].map(str::to_owned).to_vec();
     connectors::build(workspace, &connectors::Options { only })?;
+    tools::ensure_make()?;
     progress("building the host and the simulators");
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--quiet"]);

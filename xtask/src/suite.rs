@@ -30,6 +30,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         Ok(format!("{} built", built.len()))
     });
     steps.step("lints", || {
+        tools::ensure_make()?;
         run(workspace.cargo().args([
             "clippy",
             "--workspace",

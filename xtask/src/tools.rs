@@ -66,6 +66,23 @@ impl GuestToolchain {
     }
 }
 
+/// Makes sure that `make` is there, with which the host's allocator is built.
+pub(crate) fn ensure_make() -> Result<()> {
+    if find_on_path("make").is_some() {
+        return Ok(());
+    }
+    let debian = install_from_debian("The tools that build C", &["make"])?;
+    match (find_on_path("make"), debian) {
+        (Some(_), _) => Ok(()),
+        (None, Debian::Yes) => {
+            bail!("the host's allocator needs `make`: run `sudo apt-get install make` and try again")
+        }
+        (None, Debian::No) => {
+            bail!("the host's allocator needs `make`: install it, so that it is on PATH, and try again")
+        }
+    }
+}
+
 /// Finds cargo-deny, or builds it into the workspace's target folder.
 pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     let own = workspace.target.join("tools");

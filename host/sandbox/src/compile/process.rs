@@ -30,6 +30,8 @@ pub struct CompilerProcess {
     pub program: PathBuf,
     /// Its arguments, which say the same as `limits`.
     pub arguments: Vec<String>,
+    /// Its environment: these names and values, and nothing of the host's.
+    pub environment: Vec<(String, String)>,
     /// What compiling one component may cost.
     pub limits: CompileLimits,
     /// How long a host waits for the answer. More than the processor time: others use the machine too.
@@ -54,7 +56,7 @@ impl CompilerProcess {
     /// what keeps it in bounds is its processor time.
     pub fn new(program: PathBuf, arguments: Vec<String>, limits: CompileLimits) -> Self {
         let patience = Millis(limits.seconds().saturating_mul(2000).saturating_add(60_000));
-        Self { program, arguments, limits, patience }
+        Self { program, arguments, environment: Vec::new(), limits, patience }
     }
 
     pub(super) fn compile(&self, identity: &EngineIdentity, component: &[u8]) -> Result<Code, CompileError> {
@@ -81,12 +83,14 @@ impl CompilerProcess {
         }
     }
 
-    /// Starts the process. It gets no environment, no file but its three streams, and no folder of the host's.
+    /// Starts the process. It gets nothing of the host's environment, no file but its three streams, and no folder of the
+    /// host's.
     fn start(&self) -> std::io::Result<Child> {
         Command::new(&self.program)
             .arg0("truc")
             .args(&self.arguments)
             .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())

@@ -33,5 +33,8 @@ pub(crate) fn process(limits: CompileLimits) -> CompilerProcess {
     let CompileLimits { memory, time } = limits;
     let arguments = ["compile-component", "--memory", &memory.to_string(), "--time", &time.to_string()]
         .map(str::to_owned);
-    CompilerProcess::new(PathBuf::from("/proc/self/exe"), arguments.into(), limits)
+    let mut process = CompilerProcess::new(PathBuf::from("/proc/self/exe"), arguments.into(), limits);
+    // A thread of the allocator's would be there before the filter of system calls, and outside it.
+    process.environment = vec![("_RJEM_MALLOC_CONF".to_owned(), "background_thread:false".to_owned())];
+    process
 }
