@@ -31,7 +31,7 @@ pub(crate) enum Body<'a> {
     /// A JSON document.
     Json(&'a Value),
     /// A file of a media type.
-    File(&'static str, Vec<u8>),
+    File(&'static str, Bytes),
 }
 
 /// What came back.
@@ -84,7 +84,7 @@ impl Client {
             }
             Body::File(media_type, content) => {
                 request = request.header(CONTENT_TYPE, media_type);
-                Bytes::from(content)
+                content
             }
         };
         let request = request.body(Full::new(content))?;

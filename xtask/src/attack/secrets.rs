@@ -212,7 +212,7 @@ async fn everything_told(host: &Host, stand: &Stand, key: &str) -> Result<Vec<(&
         said.push_str(&control.get(path).await?.to_string());
     }
     // A value that a service cannot use, refused.
-    let refused = |value: String| Body::File("text/plain", value.into_bytes());
+    let refused = |value: String| Body::File("text/plain", value.into());
     for (name, value) in stand.secrets() {
         let put = control
             .send(&Method::PUT, &format!("/admin/secrets/{name}"), refused(format!("{value}\n\u{1}")))

@@ -9,7 +9,8 @@ use anyhow::Result;
 use futures_util::future::join_all;
 use hostile::{Call, End, Expected, Hostile};
 use hyper::Method;
-use serde_json::{Value, json};
+use hyper::body::Bytes;
+use serde_json::json;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -42,11 +43,11 @@ impl Calls {
 
     /// Makes that many calls, spread over all services, some at once.
     pub(super) async fn spread(&mut self, site: &Site, many: usize, at_once: usize) {
-        let calls: Vec<(&Hostile, &Call, Value)> = site
+        let calls: Vec<(&Hostile, &Call, Bytes)> = site
             .services
             .iter()
             .filter_map(|hostile| match &hostile.expected {
-                Expected::Calls(calls) => Some(calls.iter().map(move |call| (hostile, call, call.body()))),
+                Expected::Calls(calls) => Some(calls.iter().map(move |call| (hostile, call, encoded(call)))),
                 _ => None,
             })
             .flatten()
@@ -70,7 +71,7 @@ impl Calls {
                     Some(place) => place.acquire().await.ok(),
                     None => None,
                 };
-                let answer = site.call(hostile.name, call.operation.path(), body).await;
+                let answer = site.call(hostile.name, call.operation.path(), body.clone()).await;
                 tally.lock().await.count(hostile, call, answer);
             }
         }))
@@ -89,7 +90,7 @@ impl Calls {
                 continue;
             };
             for _ in 0..times {
-                let answer = site.call(hostile.name, call.operation.path(), &call.body()).await;
+                let answer = site.call(hostile.name, call.operation.path(), encoded(call)).await;
                 if let Ok(answer) = &answer {
                     late.add(answer.took.saturating_sub(hostile.processor_time()));
                 }
@@ -130,6 +131,11 @@ impl Calls {
             self.surprises.push(format!("{}: {status} {json:.200}", hostile.name));
         }
     }
+}
+
+/// A call's body as it is sent.
+fn encoded(call: &Call) -> Bytes {
+    Bytes::from(call.body().to_string())
 }
 
 /// What became of benign calls.

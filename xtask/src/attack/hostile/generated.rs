@@ -45,7 +45,7 @@ pub(super) async fn publish_and_call(site: &Site, seeds: usize, calls: &mut Call
         site.grant(&name).await?;
         for operation in [Operation::Attack, Operation::Exchange, Operation::Shape] {
             let body = Call { operation, body: Body::Small, end: End::Problem("") }.body();
-            let answer = site.call(&name, operation.path(), &body).await;
+            let answer = site.call(&name, operation.path(), body.to_string().into()).await;
             calls.count_any(&name, DEADLINE, &answer);
             if answer.as_ref().is_ok_and(|answer| code_of(answer) == "internal") {
                 calls.surprises.push(format!("{name}: an error of the host's own"));

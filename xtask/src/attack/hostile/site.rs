@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, ensure};
 use hostile::{Expected, Hostile, Upstream};
 use hyper::Method;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -148,7 +149,9 @@ impl Site {
 
     /// Sends a component to be published.
     pub(super) async fn send_component(&self, component: Vec<u8>) -> Result<Answer> {
-        self.control.send(&Method::POST, "/admin/connectors", Body::File("application/wasm", component)).await
+        self.control
+            .send(&Method::POST, "/admin/connectors", Body::File("application/wasm", component.into()))
+            .await
     }
 
     /// Makes a service that must be made, and lets the agency call it.
@@ -198,8 +201,9 @@ impl Site {
     }
 
     /// Calls an operation of a service as the agency.
-    pub(super) async fn call(&self, service: &str, path: &str, body: &Value) -> Result<Answer> {
-        self.agency.send(&Method::POST, &format!("/api/{service}/v1/{path}"), Body::Json(body)).await
+    pub(super) async fn call(&self, service: &str, path: &str, body: Bytes) -> Result<Answer> {
+        let body = Body::File("application/json", body);
+        self.agency.send(&Method::POST, &format!("/api/{service}/v1/{path}"), body).await
     }
 
     /// A client for calls as the agency.

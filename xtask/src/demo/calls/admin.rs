@@ -47,7 +47,7 @@ async fn contracts(session: &mut Session, estate: &Estate) -> Result<()> {
 }
 
 async fn connectors(session: &mut Session, estate: &Estate) -> Result<()> {
-    let component = |bytes: Vec<u8>| Body::File("application/wasm", bytes);
+    let component = |bytes: Vec<u8>| Body::File("application/wasm", bytes.into());
     let land = std::fs::read(estate.component("land"))?;
     // The same bytes again are the same connector; other bytes under its name and version are refused.
     session.call(201, Method::POST, "/admin/connectors", component(land)).await?;
@@ -60,7 +60,7 @@ async fn connectors(session: &mut Session, estate: &Estate) -> Result<()> {
 }
 
 async fn secrets(session: &mut Session) -> Result<()> {
-    let text = |value: &str| Body::File("text/plain", value.as_bytes().to_vec());
+    let text = |value: &str| Body::File("text/plain", value.to_owned().into());
     session.call(200, Method::PUT, "/admin/secrets/post-office", text("a simulated secret")).await?;
     session.call(422, Method::PUT, "/admin/secrets/post-office", text("short")).await?;
     session.get(200, "/admin/secrets").await?;
