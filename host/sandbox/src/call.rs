@@ -268,6 +268,11 @@ impl Sandbox {
         })
     }
 
+    /// How many calls that compute for long, or have much to convert, have not ended.
+    pub fn long_calls(&self) -> usize {
+        self.turns.in_progress()
+    }
+
     /// Makes one instance under a service's limits and drops it, so that a revision that could not even start is never
     /// put in force.
     ///

@@ -7,6 +7,7 @@
 //! The system gives way to the host's threads before those of the lane, where it has not processors enough for all.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
@@ -100,7 +101,7 @@ impl Turns {
         let _paced = Paced { pace, progress: &progress };
         let mut work = Counted::new(progress.clone(), work);
         if arguments == Weight::Light && pace.0.load(Ordering::Relaxed) == 0 {
-            let here = poll_fn(|context| match std::pin::pin!(&mut work).poll(context) {
+            let here = poll_fn(|context| match Pin::new(&mut work).poll(context) {
                 Poll::Ready(ended) => Poll::Ready(Some(ended)),
                 Poll::Pending if progress.laid_down() >= SHORT || progress.is_heavy() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
@@ -112,6 +113,11 @@ impl Turns {
         self.in_the_lane(work).await
     }
 
+    /// Calls in the lane that have not ended.
+    pub(crate) fn in_progress(&self) -> usize {
+        self.lane.as_ref().map_or(0, |lane| lane.metrics().num_alive_tasks())
+    }
+
     async fn in_the_lane<F>(&self, work: Counted<F>) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
@@ -121,7 +127,7 @@ impl Turns {
         let task = lane.spawn(poll_fn(move |context| {
             let _home = outside.home.enter();
             match &mut outside.work {
-                Some(work) => std::pin::pin!(work).poll(context),
+                Some(work) => Pin::new(work).poll(context),
                 None => Poll::Pending,
             }
         }));
@@ -182,9 +188,12 @@ pub(crate) async fn before(weight: Weight, progress: &Progress) {
 /// Does work outside any call; if it is heavy, without keeping a thread from what else is to do: another thread serves
 /// that meanwhile.
 pub(crate) fn weighed<T>(weight: Weight, work: impl FnOnce() -> T) -> T {
+    if weight == Weight::Light {
+        return work();
+    }
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) if weight == Weight::Heavy => tokio::task::block_in_place(work),
-        // It is done in a moment, or nobody else would serve.
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // Nobody else would serve.
         _ => work(),
     }
 }

@@ -123,9 +123,10 @@ impl Host {
             // A full database still serves what it has; without the mark the keys tell the same a little later.
             tracing::error!(%error, "idempotency keys of requests that were under way could not be marked");
         }
+        let sandbox = Arc::new(open_sandbox(config, data.artifacts)?);
         let fleet = Fleet::open(truc_fleet::Parts {
             identity: Identity::new(store.clone(), clock.clone()),
-            sandbox: Arc::new(open_sandbox(config, data.artifacts)?),
+            sandbox: sandbox.clone(),
             components: Components::new(data.components),
             vault,
             resolver: Arc::new(SystemResolver),
@@ -143,7 +144,7 @@ impl Host {
             store: store.clone(),
             admin_key,
             clock,
-            meters: Box::new(move || format!("{}{}", meters.render(), tasks(&runtime))),
+            meters: Box::new(move || format!("{}{}", meters.render(), tasks(&runtime, &sandbox))),
             stopping: stopping.clone(),
         };
         let manners = Manners { drain: config.api.drain, ..truc_control::manners() };
@@ -382,10 +383,10 @@ fn manners(config: &Config) -> Manners {
 }
 
 /// How many tasks there are, as Prometheus reads it: one that is not left shows here.
-fn tasks(runtime: &tokio::runtime::Handle) -> String {
-    let alive = runtime.metrics().num_alive_tasks();
+fn tasks(runtime: &tokio::runtime::Handle, sandbox: &Sandbox) -> String {
+    let alive = runtime.metrics().num_alive_tasks() + sandbox.long_calls();
     format!(
-        "# HELP truc_tasks Tasks of the runtime that have not ended.\n# TYPE truc_tasks gauge\ntruc_tasks {alive}\n\n"
+        "# HELP truc_tasks Tasks of the host that have not ended.\n# TYPE truc_tasks gauge\ntruc_tasks {alive}\n\n"
     )
 }
 

@@ -1,7 +1,7 @@
 //! Connectors that misbehave in every way they can (`plugins/hostile`), each a service of its own in one host, beside a
 //! benign service whose callers must notice nothing.
 //!
-//! First everything is published, or refused. Then all of it is called some times over, so that the host holds what it
+//! First everything is published, or refused. Then all of it is called over and over, until the host holds what it
 //! holds in use: caches, and what the engine keeps of each place for the next call; then quiet calls of the benign
 //! service and what the host holds are measured. The attack itself calls all hostile services, many at once, while the
 //! benign one is called steadily. Afterwards connectors that never end by themselves are called one at a time, to see how
@@ -52,9 +52,11 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
         site.refused
     ));
 
-    progress("calling every hostile service some times, and the benign one quietly");
+    progress(
+        "calling every hostile service until the host holds no more for it, then the benign one quietly",
+    );
     let mut calls = Calls::default();
-    calls.spread(&site, site.calls() * size.of(8, 1), at_once).await;
+    warm_up(&mut calls, &site, size, at_once).await?;
     let quiet = Steady::start(&site, pace);
     tokio::time::sleep(size.of(Duration::from_secs(20), Duration::from_secs(3))).await;
     let quiet = quiet.stop().await?;
@@ -113,6 +115,23 @@ async fn all(setting: &Setting<'_>) -> Result<Vec<Finding>> {
     ];
     findings.extend(undisturbed(quiet, beside, size));
     Ok(findings)
+}
+
+/// Calls everything over and over until the host holds hardly more for it than after the time before, or often enough.
+async fn warm_up(calls: &mut Calls, site: &Site, size: Size, at_once: usize) -> Result<()> {
+    let host = site.host_process()?;
+    let mut held = 0;
+    for _ in 0..size.of(10, 1) {
+        calls.spread(site, site.calls() * size.of(4, 1), at_once).await;
+        // What is free goes back within a second or two.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let now = Held::by(host)?.memory;
+        if now <= held + held / 100 {
+            break;
+        }
+        held = now;
+    }
+    Ok(())
 }
 
 /// Waits until the host holds no more than before, or gives up.

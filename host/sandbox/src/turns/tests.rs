@@ -162,6 +162,9 @@ async fn who_does_not_wait_ends_what_is_in_the_lane() {
     let waiting = turns.run(&pace, Weight::Heavy, progress(), work);
     assert!(tokio::time::timeout(TICK, waiting).await.is_err());
     assert_eq!(is_gone.await.unwrap().id(), Handle::current().id());
+    while turns.in_progress() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
