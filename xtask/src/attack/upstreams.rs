@@ -11,6 +11,7 @@ use anyhow::Result;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::chaos::{Fault, Proxy, Upstream, text};
 use super::finding::Finding;
@@ -24,6 +25,9 @@ use crate::workspace::progress;
 const DEADLINE: Duration = Duration::from_secs(1);
 /// How long idle connections are kept by the host, and some time for it to close them.
 const SETTLED_WITHIN: Duration = Duration::from_secs(40);
+/// How often each of the callers of the well upstream calls. As often as they could they would take the processors from the
+/// host, which is to be on time.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What came of one call.
 struct Outcome {
@@ -96,7 +100,10 @@ async fn call_all(stage: &Stage, calls: u64, at_once: u64) -> Result<(Vec<Outcom
         let (caller, over, numbers) = (caller.clone(), over.clone(), numbers.clone());
         well.spawn(async move {
             let mut outcomes = Vec::new();
+            let mut next = tokio::time::interval(PACE);
+            next.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !over.load(Ordering::Relaxed) {
+                next.tick().await;
                 outcomes.push(call(&caller, Fault::None, numbers.fetch_add(1, Ordering::Relaxed)).await?);
             }
             Ok::<_, anyhow::Error>(outcomes)
