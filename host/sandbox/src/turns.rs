@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::instrument::WithSubscriber;
 
 use crate::progress::{Counted, Progress};
 
@@ -63,7 +64,7 @@ struct Paced<'a> {
     progress: &'a Progress,
 }
 
-/// Work in the lane. What it starts, and what it waits for, belongs to the runtime of whoever asked for it.
+/// Work in the lane. What it starts, what it waits for and what it logs belongs where whoever asked for it is.
 struct Outside<F> {
     work: Option<Counted<F>>,
     home: Handle,
@@ -124,13 +125,14 @@ impl Turns {
     {
         let Some(lane) = &self.lane else { return work.await };
         let mut outside = Outside { work: Some(work), home: Handle::current() };
-        let task = lane.spawn(poll_fn(move |context| {
+        let task = poll_fn(move |context| {
             let _home = outside.home.enter();
             match &mut outside.work {
                 Some(work) => Pin::new(work).poll(context),
                 None => Poll::Pending,
             }
-        }));
+        });
+        let task = lane.spawn(task.with_current_subscriber());
         match AbortOnDropHandle::new(task).await.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(ended) => ended,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
@@ -174,6 +176,11 @@ pub(crate) async fn before(weight: Weight, progress: &Progress) {
         return;
     }
     progress.grow_heavy();
+    step_aside().await;
+}
+
+/// Gives the thread back once, and wants it again at once.
+async fn step_aside() {
     let mut aside = false;
     poll_fn(|context| {
         if std::mem::replace(&mut aside, true) {

@@ -154,7 +154,7 @@ fn ended_in_time(mut late: Latencies, size: Size) -> Finding {
         "processor time ends on time, p99 ms beyond the budget",
         late.len() as u64,
         late.percentile(0.99).round(),
-        size.of(50.0, 5_000.0),
+        size.of(50.0, 1_000.0),
     )
 }
 
@@ -190,7 +190,7 @@ fn undisturbed(quiet: Benign, beside: Benign, size: Size) -> [Finding; 3] {
         ),
         // Unoptimised, the host itself takes long over large bodies; who is starved waits for longer still.
         Size::Reduced => {
-            Finding::at_most("a benign service is not starved, p99 ms", calls, busy.round(), 5_000.0)
+            Finding::at_most("a benign service is not starved, p99 ms", calls, busy.round(), 2_000.0)
         }
     };
     [

@@ -1,3 +1,5 @@
+//! Calls that compute nothing but what they are said to, and where they are found to run.
+
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
@@ -24,15 +26,7 @@ async fn ticks(ticks: u32) -> Vec<ThreadId> {
     let mut threads = vec![std::thread::current().id()];
     for _ in 0..ticks {
         COMPUTED.set(COMPUTED.get() + 1);
-        let mut aside = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut aside, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        step_aside().await;
         threads.push(std::thread::current().id());
     }
     threads
