@@ -27,7 +27,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A call that begins now, on this thread.
+    /// A call for which nothing was done yet. Its work has to be [`Counted`].
     pub(crate) fn new() -> Self {
         Self::by(processor_time)
     }
@@ -36,14 +36,14 @@ impl Progress {
     pub(crate) fn by(clock: fn() -> Duration) -> Self {
         Self {
             clock,
-            resumed: AtomicU64::new(nanos(clock())),
+            resumed: AtomicU64::new(0),
             spent: AtomicU64::new(0),
             heavy: AtomicBool::new(false),
             upstream_calls: AtomicU32::new(0),
         }
     }
 
-    /// The processor time that the call took. Ask on the thread that works for it, or when none does.
+    /// The processor time that the call took so far. To be asked by the thread that works for it, while it does.
     pub(crate) fn processor_time(&self) -> Duration {
         let now = nanos((self.clock)()).saturating_sub(self.resumed.load(Ordering::Relaxed));
         Duration::from_nanos(self.spent.load(Ordering::Relaxed).saturating_add(now))

@@ -22,6 +22,7 @@ use crate::call::{Call, CallerInfo, Input, classify};
 use crate::capabilities::{Cache, Environment, Lines};
 use crate::compile::Compiler;
 use crate::program::Sandbox;
+use crate::progress::Counted;
 
 fn sandbox(instances: u32) -> Sandbox {
     let folder = tempfile::tempdir().unwrap();
@@ -77,7 +78,8 @@ fn with_module(fields: &str, ty: &str) -> String {
 
 async fn instance(sandbox: &Sandbox, store: &mut Store<Call>, wat: &str) -> wasmtime::Result<Instance> {
     let component = Component::new(sandbox.engine(), wat::parse_str(wat).unwrap())?;
-    sandbox.linker().instantiate_async(store, &component).await
+    let progress = store.data().progress.clone();
+    Counted::new(progress, sandbox.linker().instantiate_async(store, &component)).await
 }
 
 /// Calls `run` with a number, if it takes one, and gives what it returned.
@@ -90,7 +92,8 @@ async fn run_in(
     let instance = instance(sandbox, store, wat).await?;
     let function = instance.get_func(&mut *store, "run").unwrap();
     let mut results = [Val::Bool(false)];
-    function.call_async(&mut *store, with, &mut results).await?;
+    let progress = store.data().progress.clone();
+    Counted::new(progress, function.call_async(&mut *store, with, &mut results)).await?;
     let [result] = results;
     Ok(result)
 }
